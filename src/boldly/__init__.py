@@ -1,0 +1,1 @@
+"""Align a language model to preferences with the fewest labels."""
