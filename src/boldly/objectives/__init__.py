@@ -1,0 +1,41 @@
+"""Objectives: pure functions of a table of log-probabilities. Needs nothing but torch.
+
+name(pairs, *, beta, ...) -> Terms(preference, bonus)      for each row, unreduced
+reduce(terms, weight)     -> Loss(total, preference, bonus)  the weighted mean, in one place
+"""
+
+from boldly.objectives.optimism import bounded_log_ratio, selm, vpo, xpo
+from boldly.objectives.pairwise import dpo, ipo, ipo_per_token, log_ratio_margin
+from boldly.objectives.projection import likelihood, projection_weights, target_log_ratios
+from boldly.objectives.table import Column, Loss, Objective, Pairs, Points, Terms, reduce
+
+OBJECTIVES: dict[str, Objective] = {
+    "dpo": Objective(dpo),
+    "ipo": Objective(ipo),
+    "ipo_per_token": Objective(ipo_per_token, frozenset({"length"})),
+    "selm": Objective(selm, frozenset({"explore"})),
+    "vpo": Objective(vpo, frozenset({"explore"})),
+    "xpo": Objective(xpo, frozenset({"explore"})),
+}
+
+__all__ = [
+    "OBJECTIVES",
+    "Column",
+    "Loss",
+    "Objective",
+    "Pairs",
+    "Points",
+    "Terms",
+    "bounded_log_ratio",
+    "dpo",
+    "ipo",
+    "ipo_per_token",
+    "likelihood",
+    "log_ratio_margin",
+    "projection_weights",
+    "reduce",
+    "selm",
+    "target_log_ratios",
+    "vpo",
+    "xpo",
+]

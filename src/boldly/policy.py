@@ -1,0 +1,44 @@
+"""What a policy is to the loop: something that samples, scores, describes and freezes."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from jaxtyping import Float
+from torch import Tensor
+
+from boldly.types import Prompt, Response
+
+
+class Policy(Protocol):
+    """A distribution over responses to a prompt.
+
+    The exact lab and the language models implement it. `name` is unique within a run and names the weights, not
+    the object: a policy that has learned since has another name. A frozen policy never changes.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    def sample(self, prompts: Sequence[Prompt], n: int, *, seed: int) -> list[list[Response]]:
+        """Draw `n` responses to each prompt, with their log-probabilities; equal seeds give equal draws."""
+        ...
+
+    def log_probs(
+        self, prompts: Sequence[Prompt], responses: Sequence[Response]
+    ) -> Float[Tensor, "responses"]:
+        """log pi(response | prompt) in nats, one prompt for each response, summed over its tokens at temperature 1."""
+        ...
+
+    def features(
+        self, prompts: Sequence[Prompt], responses: Sequence[Response]
+    ) -> Float[Tensor, "responses features"]:
+        """What a small reward model may see of each response (see `boldly.hypotheses`)."""
+        ...
+
+    def freeze(self, name: str) -> "Policy":
+        """A copy under `name` that never changes."""
+        ...
+
+    def average(self, other: "Policy", weight: float, name: str) -> "Policy":
+        """The policy whose parameters are (1 - weight) * own + weight * other's, under `name`."""
+        ...
