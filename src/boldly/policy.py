@@ -23,15 +23,11 @@ class Policy(Protocol):
         """Draw `n` responses to each prompt, with their log-probabilities; equal seeds give equal draws."""
         ...
 
-    def log_probs(
-        self, prompts: Sequence[Prompt], responses: Sequence[Response]
-    ) -> Float[Tensor, "responses"]:
+    def log_probs(self, prompts: Sequence[Prompt], responses: Sequence[Response]) -> Float[Tensor, " responses"]:
         """log pi(response | prompt) in nats, one prompt for each response, summed over its tokens at temperature 1."""
         ...
 
-    def features(
-        self, prompts: Sequence[Prompt], responses: Sequence[Response]
-    ) -> Float[Tensor, "responses features"]:
+    def features(self, prompts: Sequence[Prompt], responses: Sequence[Response]) -> Float[Tensor, "responses features"]:
         """What a small reward model may see of each response (see `boldly.hypotheses`)."""
         ...
 
@@ -42,3 +38,11 @@ class Policy(Protocol):
     def average(self, other: "Policy", weight: float, name: str) -> "Policy":
         """The policy whose parameters are (1 - weight) * own + weight * other's, under `name`."""
         ...
+
+
+class Iterates(Protocol):
+    """The frozen policies of a run so far: number 0 is the base model, number t the policy that round t starts from."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, t: int, /) -> Policy: ...

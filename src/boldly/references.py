@@ -4,33 +4,31 @@ Every rule is a function `(t, iterates, **options) -> Policy` of the round `t` a
 `iterates[0]` is the base model and `iterates[t]` the policy that round t starts from.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from boldly.errors import ConfigError
-from boldly.policy import Policy
+from boldly.policy import Iterates, Policy
 
-Reference = Callable[[int, Sequence[Policy]], Policy]
+Reference = Callable[[int, Iterates], Policy]
 
 
-def fixed(t: int, iterates: Sequence[Policy]) -> Policy:
+def fixed(t: int, iterates: Iterates) -> Policy:
     """The base model in every round: pi_ref of XPO (arXiv 2405.21046, Algorithm 1) and of VPO (2405.19320)."""
     return iterates[0]
 
 
-def previous(t: int, iterates: Sequence[Policy]) -> Policy:
+def previous(t: int, iterates: Iterates) -> Policy:
     """The policy that the round starts from, as in SELM (arXiv 2405.19332, Algorithm 1) and iterative DPO."""
     return iterates[t]
 
 
-def moving_average(t: int, iterates: Sequence[Policy], *, tau: float = 0.1) -> Policy:
+def moving_average(t: int, iterates: Iterates, *, tau: float = 0.1) -> Policy:
     """ref_0 = pi_0 and ref_t = (1 - tau) ref_{t-1} + tau pi_t in parameters.
 
     tau = 0 is `fixed` and tau = 1 is `previous`.
     """
     if not 0.0 <= tau <= 1.0:
-        raise ConfigError(
-            f"reference.tau is {tau}, but an average needs a number in [0, 1]: write `tau: 0.1`."
-        )
+        raise ConfigError(f"reference.tau is {tau}, but an average needs a number in [0, 1]: write `tau: 0.1`.")
     if tau == 0.0:
         return iterates[0]
     reference = iterates[0]

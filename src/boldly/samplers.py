@@ -20,9 +20,7 @@ class Sampler:
     policy: int
     reference: int
 
-    def __call__(
-        self, policy: Policy, reference: Policy, prompts: Sequence[Prompt], *, seed: int
-    ) -> list[Candidates]:
+    def __call__(self, policy: Policy, reference: Policy, prompts: Sequence[Prompt], *, seed: int) -> list[Candidates]:
         """The candidates of each prompt; equal seeds give equal draws."""
         drawn = [
             who.sample(prompts, n, seed=derive(seed, role)) if n else [[] for _ in prompts]

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
-Slot = Literal["a", "b"]
 Account = Literal["training", "evaluation"]
 
 _NO_FACTS: Mapping[str, Any] = MappingProxyType({})
@@ -43,9 +42,7 @@ class Prompt:
 
     @property
     def id(self) -> str:
-        return content_id(
-            self.messages if isinstance(self.content, tuple) else self.content, dict(self.facts)
-        )
+        return content_id(self.messages if isinstance(self.content, tuple) else self.content, dict(self.facts))
 
     @property
     def messages(self) -> list[dict[str, str]]:
@@ -101,8 +98,8 @@ class Query:
     """Two responses to one prompt, put up for a label: the unit of cost.
 
     `a` and `b` keep the places the sampler gave them; nothing is ever renamed "chosen" or "rejected".
-    `explore` is the slot of the response that the round's reference drew, on which an optimism bonus is taken
-    (Algorithm 1 of arXiv 2405.21046, step 4), or None where neither was drawn by it.
+    `explore` is the response, drawn by the round's reference, on which an optimism bonus is taken (Algorithm 1 of
+    arXiv 2405.21046, step 4): `b` or `a` where the reference drew it, else a further one, or None where it drew none.
     """
 
     prompt: Prompt
@@ -110,7 +107,7 @@ class Query:
     b: Response
     round: int
     place: int
-    explore: Slot | None = None
+    explore: Response | None = None
     account: Account = "training"
 
     @property
@@ -168,10 +165,11 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A label as an objective reads it: the probability that `a` beats `b`, with a weight."""
+    """A label as an objective reads it: the probability that `a` beats `b`, its place in the ledger, and a weight."""
 
     query: Query
     label: float
+    sequence: int
     weight: float = 1.0
 
 
@@ -188,5 +186,5 @@ def preference_of(verdict: Verdict) -> float | None:
 
 def comparisons(labels: Sequence[Label]) -> tuple[Comparison, ...]:
     """The comparisons in `labels`, in the order they were bought; verdicts that say nothing are left out."""
-    read = ((label.query, preference_of(label.verdict)) for label in labels)
-    return tuple(Comparison(query, p) for query, p in read if p is not None)
+    read = ((label, preference_of(label.verdict)) for label in labels)
+    return tuple(Comparison(label.query, p, label.sequence) for label, p in read if p is not None)

@@ -1,0 +1,273 @@
+"""The loop: Algorithm 1 of Exploratory Preference Optimization (arXiv 2405.21046), with every part of it named.
+
+    for t = 0, 1, ...:
+        ask     tau ~ pi_t and tau~ ~ pi_ref to each prompt; select which pairs deserve a label; store them
+        tell    buy the labels, each durable before it is used
+        fit     pi_{t+1} = argmin over pi of the objective on the labels of *every* round; keep it
+    the caller returns the best of all iterates on held-out prompts
+
+`rounds` is that, written down. People, a cluster or a crash can sit between the steps: what was asked and told is in
+the ledger, what was learned is in the archive, and everything drawn at random is drawn from counters. So a loop that
+is built again on both goes on where the last one stopped, and ends as if it had never stopped.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from boldly.beliefs import Beliefs
+from boldly.errors import WaitingForLabels
+from boldly.hypotheses import Hypotheses
+from boldly.learner import Evidence, Learner, StepReport
+from boldly.ledger import Budget, Ledger, Step
+from boldly.ledger.scores import Scores
+from boldly.oracles import Oracle, answer
+from boldly.policy import Iterates, Policy
+from boldly.randomness import derive
+from boldly.references import Reference
+from boldly.samplers import Sampler
+from boldly.selectors import Pick, View
+from boldly.types import Candidates, Label, Prompt, Query, Verdict, comparisons
+
+
+class Archive(Iterates, Protocol):
+    """Where the iterates of a run are kept."""
+
+    def keep(
+        self,
+        policy: Policy,
+        *,
+        state: Mapping[str, Tensor],
+        candidates: Sequence[Candidates],
+        facts: Mapping[str, object],
+    ) -> None:
+        """Keep a policy as the next iterate, whole or not at all, with the learner's state and the round's responses."""
+        ...
+
+    def candidates(self, t: int) -> list[Candidates]:
+        """The candidates of round t, as they were kept."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a recipe is made of. Give `hypotheses` where the selector or the learner decides by them."""
+
+    sampler: Sampler
+    selector: Callable[[View, int], list[Pick]]
+    reference: Reference
+    learner: Learner
+    hypotheses: Hypotheses | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How much happens in a round: labels, prompts sampled for each of them, rounds of candidates kept in the pool."""
+
+    labels_per_round: int = 16
+    prompts_per_label: int = 1
+    window: int = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What happened in one round: what it sampled and bought, and the policy that it ended with."""
+
+    number: int
+    policy: Policy
+    reference: str
+    candidates: tuple[Candidates, ...]
+    labels: tuple[Label, ...]
+    steps: tuple[StepReport, ...]
+
+
+@dataclass(slots=True)
+class Loop:
+    """Algorithm 1, one step at a time: `ask`, `tell`, `fit`.
+
+    `policy` is the one being trained; it equals the newest iterate of `archive`, which holds its frozen past.
+    """
+
+    policy: Policy
+    prompts: Sequence[Prompt]
+    parts: Parts
+    ledger: Ledger
+    archive: Archive
+    budget: Budget
+    schedule: Schedule = field(default_factory=Schedule)
+    seed: int = 0
+    _beliefs: Beliefs | None = field(default=None, init=False)
+    _drawn: tuple[int, list[Candidates]] = field(default=(-1, []), init=False)
+
+    def __post_init__(self) -> None:
+        if self.parts.hypotheses is not None:
+            base, window = self.archive[0], self.schedule.window
+            self._beliefs = Beliefs(base, self.parts.hypotheses, self.ledger, window, self.seed)
+            for t in {0, *range(max(0, self.t - window), self.t)} - {self.t}:
+                self._beliefs.see(t, self.archive.candidates(t))
+
+    @property
+    def t(self) -> int:
+        """The number of the round that is going on."""
+        return len(self.archive) - 1
+
+    @property
+    def left(self) -> int:
+        """How many labels may still be bought in this round."""
+        spent, limit = self.ledger.spent(), self.budget.labels
+        rest = self.schedule.labels_per_round if limit is None else limit - spent.labels - spent.open
+        return max(0, min(rest, self.schedule.labels_per_round))
+
+    @property
+    def reference(self) -> Policy:
+        """The reference of the round that is going on."""
+        return self.parts.reference(self.t, self.archive)
+
+    def ask(self) -> tuple[Query, ...]:
+        """The queries of this round that wait for a label; sampled, selected and stored when first asked for.
+
+        Empty where no two payable responses could be found, or where nothing is left to spend.
+        """
+        if not self.ledger.queries(self.t) and self.left:
+            self.ledger.ask(self._select(self.left))
+        return self.ledger.waiting(self.t)
+
+    def tell(self, verdicts: Iterable[tuple[Query, Verdict]], *, source: str) -> None:
+        """Store verdicts that cost nothing but a label, each reserved in the budget and durable before the next.
+
+        For an oracle with a price use `boldly.oracles.answer`, which reserves before it sends.
+        """
+        for query, verdict in verdicts:
+            attempt = self.ledger.reserve(query.id, bound=0.0, budget=self.budget)
+            self.ledger.tell(attempt.id, verdict, source=source, price=0.0)
+
+    def fit(self) -> Round:
+        """Fit the policy to the labels of every round, keep it as the next iterate, and go on to the next round.
+
+        Raises `WaitingForLabels` if this round has queries and not one of them has a label.
+        """
+        t, reference, candidates = self.t, self.reference, self._candidates()
+        labels = self.ledger.labels()
+        newest = tuple(label for label in labels if label.query.round == t)
+        if self.ledger.queries(t) and not newest:
+            raise WaitingForLabels(f"round {t} has queries and not one label: tell their verdicts before fitting.")
+        evidence = Evidence(
+            round=t,
+            comparisons=comparisons(labels),
+            spent=len(labels) / self.budget.labels if self.budget.labels else 0.0,
+            log_probs=Scores(self.ledger),
+            pool=self._beliefs.pool() if self._beliefs else None,
+            hypotheses=self._beliefs.ensemble(before=t + 1) if self._beliefs else None,
+        )
+        seed = derive(self.seed, "round", t, "fit")
+        self.policy, steps = self.parts.learner.fit(
+            self.policy, reference, evidence, name=f"iterate-{t + 1}", seed=seed
+        )
+        self.ledger.record_steps([Step(t, i, step.labels, step.taken, step.reason) for i, step in enumerate(steps)])
+        self.archive.keep(
+            self.policy,
+            state=self.parts.learner.state(),
+            candidates=candidates if self._beliefs else (),
+            facts={"labels": len(labels), "reference": reference.name},
+        )
+        self.ledger.record_iterate(
+            t + 1, name=self.policy.name, labels=len(labels), facts={"reference": reference.name}
+        )
+        return Round(t, self.policy, reference.name, tuple(candidates), newest, steps)
+
+    def _candidates(self) -> list[Candidates]:
+        """This round's candidates, drawn when they are first needed."""
+        if self._drawn[0] != self.t:
+            self._drawn = (self.t, self._sample(self._prompts(), extra=0))
+            if self._beliefs:
+                self._beliefs.see(self.t, self._drawn[1])
+        return self._drawn[1]
+
+    def _sample(self, prompts: Sequence[Prompt], extra: int) -> list[Candidates]:
+        seed = derive(self.seed, "round", self.t, "sample", extra)
+        return self.parts.sampler(self.policy, self.reference, prompts, seed=seed)
+
+    def _select(self, count: int) -> list[Query]:
+        """`count` queries; where the round's prompts hold fewer payable pairs, from up to three further draws."""
+        queries = self._queries(self._candidates(), count, extra=0)
+        for extra in range(1, 4):
+            if len(queries) < count:
+                more = self._queries(self._sample(self._further_prompts(extra), extra), count - len(queries), extra)
+                queries += [_at_place(query, len(queries) + i) for i, query in enumerate(more)]
+        return queries
+
+    def _queries(self, candidates: list[Candidates], count: int, extra: int) -> list[Query]:
+        picks = self.parts.selector(self._view(candidates, extra), count)
+        reference = self.reference.name
+        return [_query(candidates[pick.candidates], pick, self.t, i, reference) for i, pick in enumerate(picks)]
+
+    def _view(self, candidates: list[Candidates], extra: int) -> View:
+        t, beliefs = self.t, self._beliefs
+        flat = [(c.prompt, response) for c in candidates for response in c.responses]
+        sizes = [len(c.responses) for c in candidates]
+
+        def log_ratios() -> list[Tensor]:
+            prompts, responses = [prompt for prompt, _ in flat], [response for _, response in flat]
+            scores = Scores(self.ledger)
+            ratios = scores(self.policy, prompts, responses) - scores(self.reference, prompts, responses)
+            return list(ratios.split(sizes))
+
+        def features() -> list[Tensor]:
+            assert beliefs is not None
+            rows = beliefs.describe(candidates) if extra else beliefs.features(t)
+            return list(rows.split(sizes))
+
+        return View(
+            candidates,
+            seed=derive(self.seed, "round", t, "select", extra),
+            labels=sum(label.query.round < t for label in self.ledger.labels()),
+            read_log_ratios=log_ratios,
+            read_features=features,
+            hypotheses=beliefs.ensemble(before=t) if beliefs else None,
+            bought=beliefs.bought(before=t) if beliefs else None,
+        )
+
+    def _prompts(self) -> list[Prompt]:
+        """The prompts of this round: the next ones of a sequence that is shuffled anew in every pass."""
+        size, n = self.schedule.labels_per_round * self.schedule.prompts_per_label, len(self.prompts)
+        order: dict[int, list[int]] = {}
+        chosen: list[Prompt] = []
+        for position in range(self.t * size, (self.t + 1) * size):
+            epoch, place = divmod(position, n)
+            if epoch not in order:
+                generator = torch.Generator().manual_seed(derive(self.seed, "prompts", epoch))
+                order[epoch] = torch.randperm(n, generator=generator).tolist()
+            chosen.append(self.prompts[order[epoch][place]])
+        return chosen
+
+    def _further_prompts(self, extra: int) -> list[Prompt]:
+        generator = torch.Generator().manual_seed(derive(self.seed, "round", self.t, "prompts", extra))
+        size = self.schedule.labels_per_round * self.schedule.prompts_per_label
+        return [self.prompts[i] for i in torch.randint(len(self.prompts), (size,), generator=generator).tolist()]
+
+
+def rounds(loop: Loop, oracle: Oracle) -> Iterator[Round]:
+    """Algorithm 1: ask, tell and fit until the budget is spent. Neither prints nor writes: the caller logs and evaluates.
+
+    Ends early where the policy gives no two payable responses to any prompt.
+    """
+    while loop.left or loop.ledger.queries(loop.t):
+        queries = loop.ask()
+        if not loop.ledger.queries(loop.t):
+            return
+        for _ in answer(loop.ledger, oracle, queries, budget=loop.budget):
+            pass
+        yield loop.fit()
+
+
+def _query(candidates: Candidates, pick: Pick, t: int, place: int, reference: str) -> Query:
+    a, b = candidates.responses[pick.a], candidates.responses[pick.b]
+    explore = next((response for response in (b, a, *candidates.responses) if response.origin == reference), None)
+    return Query(candidates.prompt, a, b, t, place, explore)
+
+
+def _at_place(query: Query, place: int) -> Query:
+    return Query(query.prompt, query.a, query.b, query.round, place, query.explore)
