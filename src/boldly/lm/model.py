@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from peft import PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
@@ -28,7 +29,7 @@ class LanguageModel:
     longest sequence in tokens. `chat` says that prompts go through the tokenizer's chat template.
     """
 
-    module: PreTrainedModel
+    module: PreTrainedModel | PeftModel
     tokenizer: PreTrainedTokenizerBase
     end_tokens: tuple[int, ...]
     pad_token: int
