@@ -38,7 +38,7 @@ class Prompt:
     """
 
     content: str | tuple[Message, ...]
-    facts: Mapping[str, Any] = field(default=_NO_FACTS, hash=False)
+    facts: Mapping[str, Any] = field(default_factory=lambda: _NO_FACTS, hash=False)
 
     @property
     def id(self) -> str:
