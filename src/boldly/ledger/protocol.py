@@ -32,9 +32,10 @@ class Budget:
 class Spent:
     """What was bought in one account.
 
-    `labels` counts verdicts that say something (preferences, ties, both-bad and abstentions: the oracle answered and
-    was paid), `failed` attempts that ended in a failure, `open` attempts that were reserved and not settled, and
-    `money` is settled cost plus the bounds of the open ones.
+    `labels` counts the answers (preferences, ties, both-bad and abstentions: the oracle answered and was paid),
+    `surplus` those among them that came second to their query, `failed` the attempts that ended in a failure or were
+    abandoned, `open` the attempts that were reserved and not settled. `money` is settled cost plus the bounds of the
+    open ones; it is counted in billionths of the currency, so ten prices of 0.1 are exactly 1.
     """
 
     labels: int = 0
@@ -42,6 +43,7 @@ class Spent:
     ties: int = 0
     both_bad: int = 0
     abstentions: int = 0
+    surplus: int = 0
     failed: int = 0
     open: int = 0
     money: float = 0.0
@@ -61,24 +63,36 @@ class Step:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Iterate:
+    """A frozen policy that was kept: its place in the run, its name, and how many labels had been bought by then."""
+
+    number: int
+    name: str
+    labels: int
+    facts: Mapping[str, object]
+
+
 class Ledger(Protocol):
     """The durable, append-only record of a run. The law that every implementation keeps:
 
-    1. A query is stored before it is asked, an attempt is reserved before it is sent, and a verdict is durable when `tell`
-       returns. What was acknowledged survives any crash.
+    1. A query is stored before it is asked, an attempt is reserved before it is sent, and a verdict is durable when
+       `tell` returns. What was acknowledged survives any crash.
     2. `reserve` checks the budget and reserves in one transaction. At every instant, in every account,
-       settled + open <= budget, in labels and in money, also with several processes.
+       answers + open <= budget.labels and settled + bounds of the open <= budget.money, whoever reserves at once.
     3. At most one label counts for each query. Telling a settled attempt again returns the label that counts and
        changes nothing; a second label of one query is kept as surplus and never returned by `labels`.
-    4. Every attempt ends in a verdict or stays open; an open attempt of a process that died counts as spent until `abandon`
-       settles it as unknown.
+    4. Every attempt ends in a verdict or stays open; an open attempt of a process that died counts as spent until
+       `abandon` settles it as unknown. An abandoned attempt goes on counting in money, as it may have been paid, but
+       not in labels, as none was received: a run that is killed and resumed buys as many labels as one that is not.
     5. A failure is never a label. Its query is unlabelled and may be attempted again.
-    6. Labels are numbered in the order they were told, from 0, without gaps.
-    7. Facts are never changed and never deleted.
+    6. The labels that count are numbered in the order they were told, over both accounts, from 0, without gaps.
+    7. Facts are never changed and never deleted. Identity is content: of two queries, prompts, or responses to one
+       prompt with one id, the first stands, with its log-probabilities.
     8. Log-probabilities under a frozen policy never change, so `record_log_probs` keeps the first value.
 
-    Thread-safe; one process writes. All methods raise `StorageError` when the record can't be read or written, and after
-    that never acknowledge again.
+    Thread-safe; one process writes. All methods raise `StorageError` when the record can't be read or written, and
+    after that never acknowledge again. They raise `InvalidInput` for a query or an attempt that was never stored.
     """
 
     def ask(self, queries: Sequence[Query]) -> None:
@@ -101,18 +115,22 @@ class Ledger(Protocol):
         ...
 
     def tell(self, attempt_id: int, verdict: Verdict, *, source: str, price: float) -> Label | None:
-        """Settle an attempt by its verdict; None for a failure."""
+        """Settle an attempt by its verdict, and return the label that counts for its query; None where there is none.
+
+        Raises `InvalidInput` for a price above the attempt's bound.
+        """
         ...
 
     def abandon(self) -> int:
-        """Settle the attempts that a dead process left open as unknown: spent, without a label. Returns how many.
+        """Settle every open attempt as unknown: paid, without a label. Returns how many there were.
 
-        An abandoned attempt keeps its bound as cost and is counted in `failed`; its query may be attempted again.
+        For the start of a process, when whoever made them is dead. An abandoned attempt keeps its bound as cost and
+        is counted in `failed`; its query may be attempted again.
         """
         ...
 
     def attempts(self, query_id: str) -> int:
-        """How many attempts were made at a query so far."""
+        """How many attempts were made at a query so far, the open and the abandoned ones included."""
         ...
 
     def labels(self, account: Account = "training") -> tuple[Label, ...]:
@@ -122,7 +140,10 @@ class Ledger(Protocol):
     def spent(self, account: Account = "training") -> Spent: ...
 
     def record_log_probs(self, policy: str, values: Mapping[tuple[str, str], float]) -> None:
-        """Store log pi(response | prompt) under a frozen policy, by (prompt id, response id); nats."""
+        """Store log pi(response | prompt) under a frozen policy, by (prompt id, response id); nats.
+
+        Raises `InvalidInput` for a value that is not a number.
+        """
         ...
 
     def log_probs(self, policy: str) -> Mapping[tuple[str, str], float]:
@@ -139,4 +160,8 @@ class Ledger(Protocol):
         """Store that iterate `number` was kept after `labels` labels; one that is stored already is left alone."""
         ...
 
-    def close(self) -> None: ...
+    def iterates(self) -> tuple[Iterate, ...]: ...
+
+    def close(self) -> None:
+        """Give back what the ledger holds; nothing can be read or written after it."""
+        ...

@@ -18,8 +18,9 @@ class Oracle(Protocol):
     5. A verdict that is drawn at random depends on the oracle's seed and the query's id alone, so asking again after a
        crash gives the same verdict.
 
-    `name` is stored with every label as its source. `price` bounds what one attempt costs. `reward` is the reward behind
-    the verdicts where the oracle has one; held-out prompts are judged with it, and it is never shown to a learner.
+    `name` is stored with every label as its source. `price` bounds what one attempt costs. `reward` is the reward
+    behind the verdicts where the oracle has one; held-out prompts are judged with it, and it is never shown to a
+    learner.
     """
 
     @property

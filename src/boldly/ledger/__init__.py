@@ -1,0 +1,10 @@
+"""The durable record of a run: its law (`protocol`), and where it is kept.
+
+`boldly.ledger.sql.SqlLedger` and `boldly.ledger.scores.Scores` are imported from their own modules, as they need a
+database and torch.
+"""
+
+from boldly.ledger.memory import MemoryLedger
+from boldly.ledger.protocol import Attempt, Budget, Iterate, Ledger, Spent, Step
+
+__all__ = ["Attempt", "Budget", "Iterate", "Ledger", "MemoryLedger", "Spent", "Step"]

@@ -1,0 +1,26 @@
+"""Who answers queries: the law of oracles (`protocol`), one file for each, and `answer`, which buys labels."""
+
+from collections.abc import Callable
+
+from boldly.oracles.asking import answer
+from boldly.oracles.bradley_terry import BradleyTerry, bradley_terry
+from boldly.oracles.functions import load_function
+from boldly.oracles.program import Program, program
+from boldly.oracles.protocol import Oracle, Reward
+
+ORACLES: dict[str, Callable[..., Oracle]] = {
+    "bradley_terry": bradley_terry,
+    "program": program,
+}
+
+__all__ = [
+    "ORACLES",
+    "BradleyTerry",
+    "Oracle",
+    "Program",
+    "Reward",
+    "answer",
+    "bradley_terry",
+    "load_function",
+    "program",
+]

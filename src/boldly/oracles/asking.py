@@ -1,0 +1,79 @@
+"""Buying labels: the one place where an oracle, a budget and a ledger meet."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from boldly.errors import BoldlyError, BudgetSpent, OracleUnavailable
+from boldly.ledger.protocol import Attempt, Budget, Ledger
+from boldly.oracles.protocol import Oracle
+from boldly.oracles.verdicts import raised
+from boldly.types import Failure, Label, Query, Verdict
+
+
+def answer(
+    ledger: Ledger, oracle: Oracle, queries: Sequence[Query], *, budget: Budget, attempts: int = 3
+) -> Iterator[Label]:
+    """Ask the oracle and yield each label once it is durable, in the order the verdicts arrive.
+
+    Every attempt is reserved before it is sent and settled at the oracle's price, a failed one too: nobody knows what
+    it cost. Failures are asked again, up to `attempts` tries in all; a query that still fails stays unlabelled. The
+    queries must be stored in the ledger and have no label yet. An attempt that a killed process, or a caller who stops
+    early, leaves open is settled by `Ledger.abandon` at the next start.
+
+    Raises `BudgetSpent` when a further attempt would overshoot, after asking those that fit, and `OracleUnavailable` if
+    every attempt failed.
+    """
+    left = list({query.id: query for query in queries}.values())
+    tries: Counter[str] = Counter()
+    bought, reason = 0, ""
+    while left:
+        reserved, spent = _reserve(ledger, left, oracle.price, budget)
+        if spent is not None and not reserved:
+            raise spent
+        again = [query for query in left if query.id not in reserved]
+        for query, verdict in _verdicts(oracle, [query for query, _ in reserved.values()]):
+            _, attempt = reserved[query.id]
+            label = ledger.tell(attempt.id, verdict, source=oracle.name, price=oracle.price)
+            if isinstance(verdict, Failure):
+                tries[query.id] += 1
+                reason = verdict.reason
+                if tries[query.id] < attempts:
+                    again.append(query)
+            elif label is not None:
+                bought += 1
+                yield label
+        left = again
+    if queries and not bought:
+        raise OracleUnavailable(
+            f"every one of {attempts} attempts at each of {len(queries)} queries failed, the last with: {reason}. "
+            f"Mend the oracle `{oracle.name}` and resume."
+        )
+
+
+def _reserve(
+    ledger: Ledger, queries: Sequence[Query], bound: float, budget: Budget
+) -> tuple[dict[str, tuple[Query, Attempt]], BudgetSpent | None]:
+    """An attempt at each query that the budget admits, by query id, and the error of the first that it doesn't."""
+    reserved: dict[str, tuple[Query, Attempt]] = {}
+    for query in queries:
+        try:
+            reserved[query.id] = (query, ledger.reserve(query.id, bound=bound, budget=budget))
+        except BudgetSpent as spent:
+            return reserved, spent
+    return reserved, None
+
+
+def _verdicts(oracle: Oracle, queries: Sequence[Query]) -> Iterator[tuple[Query, Verdict]]:
+    """The oracle's verdicts, with a failure for every query that it raised at or left out."""
+    left = {query.id: query for query in queries}
+    failure = Failure("the oracle gave no verdict")
+    try:
+        for query, verdict in oracle(queries):
+            if left.pop(query.id, None) is not None:
+                yield query, verdict
+    except BoldlyError:
+        raise
+    except Exception as error:
+        failure = raised(error)
+    for query in left.values():
+        yield query, failure

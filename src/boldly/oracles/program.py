@@ -1,0 +1,135 @@
+"""An oracle that is a Python function: the checker of a task whose answers a program can compare."""
+
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from boldly.errors import OracleError
+from boldly.oracles.functions import kind_of, load_function
+from boldly.oracles.protocol import Reward
+from boldly.oracles.verdicts import compared, number_of, raised, read_verdict
+from boldly.types import Failure, Prompt, Query, Response, Verdict
+
+
+class Program:
+    """Asks a function: `reward(prompt, response) -> float`, or `prefer(prompt, a, b) -> verdict`.
+
+    The function is given a `Prompt` (`.text`, `.messages`, `.facts`: the further columns of the prompts file) and
+    `Response` objects (`.text`). Of two rewards the higher wins and equal ones tie; what `prefer` may return is in
+    `boldly.oracles.verdicts.read_verdict`. A function that raises, hangs or returns nonsense has failed at that query.
+
+    `timeout` is the most seconds one query may take. A Python function can't be killed, so one that hangs is left
+    behind on a thread of its own, which never keeps the process from ending; it must not mind running beside the next
+    call. With `timeout=None` it runs on the caller's thread and may take for ever, as a function that sets signals
+    needs. `workers` is how many queries are asked at once; `price` is what one query costs.
+
+    Raises `OracleError` for a signature that can't be asked.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *,
+        name: str | None = None,
+        timeout: float | None = 60.0,
+        workers: int = 1,
+        price: float = 0.0,
+    ) -> None:
+        self._function = function
+        self._kind = kind_of(function)
+        if timeout is None and workers != 1:
+            raise OracleError(f"{workers} workers need threads; write `workers: 1` or a `timeout` in seconds.")
+        if (timeout is not None and timeout <= 0) or workers < 1:
+            raise OracleError(
+                f"timeout {timeout!r} and workers {workers!r} must be above 0; write `timeout: 60`, `workers: 1`."
+            )
+        self._timeout = timeout
+        self._workers = workers
+        self._price = price
+        self._name = (
+            name or f"program:{function.__module__}:{getattr(function, '__qualname__', type(function).__name__)}"
+        )
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def price(self) -> float:
+        return self._price
+
+    @property
+    def reward(self) -> Reward | None:
+        """The reward, where the function is one."""
+        if self._kind == "prefer":
+            return None
+
+        def reward(prompt: Prompt, response: Response) -> float:
+            return number_of(self._function(prompt, response))
+
+        return reward
+
+    def __call__(self, queries: Sequence[Query]) -> Iterator[tuple[Query, Verdict]]:
+        if self._timeout is None:
+            for query in queries:
+                yield query, self._verdict(query)
+        else:
+            yield from _beside(self._verdict, queries, self._timeout, self._workers)
+
+    def _verdict(self, query: Query) -> Verdict:
+        try:
+            if self._kind == "prefer":
+                return read_verdict(self._function(query.prompt, query.a, query.b))
+            return compared(self._function(query.prompt, query.a), self._function(query.prompt, query.b))
+        except (Exception, SystemExit) as error:
+            return raised(error)
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    query: Query
+    started: float
+
+
+def _beside(
+    ask: Callable[[Query], Verdict], queries: Sequence[Query], timeout: float, workers: int
+) -> Iterator[tuple[Query, Verdict]]:
+    """Every verdict as it comes, each asked on a thread of its own; one that takes longer than `timeout` has failed."""
+    answers: queue.SimpleQueue[tuple[int, Verdict | BaseException]] = queue.SimpleQueue()
+
+    def work(place: int, query: Query) -> None:
+        try:
+            answers.put((place, ask(query)))
+        except BaseException as error:
+            answers.put((place, error))
+
+    waiting, running = deque(enumerate(queries)), dict[int, _Call]()
+    while waiting or running:
+        while waiting and len(running) < workers:
+            place, query = waiting.popleft()
+            running[place] = _Call(query, time.monotonic())
+            threading.Thread(target=work, args=(place, query), daemon=True, name=f"oracle-{place}").start()
+        first, call = min(running.items(), key=lambda item: item[1].started)
+        try:
+            place, answer = answers.get(timeout=max(0.0, call.started + timeout - time.monotonic()))
+        except queue.Empty:
+            del running[first]
+            yield call.query, Failure(f"timed out after {timeout:g} s")
+            continue
+        if place not in running:
+            continue
+        if isinstance(answer, BaseException):
+            raise answer
+        yield running.pop(place).query, answer
+
+
+def program(
+    *, function: str, timeout: float | None = 60.0, workers: int = 1, price: float = 0.0, seed: int = 0
+) -> Program:
+    """Ask the Python function named by `function`: `path/to/file.py:function` or `package.module:function`."""
+    del seed  # a program has no randomness of its own
+    return Program(load_function(function), name=f"program:{function}", timeout=timeout, workers=workers, price=price)
