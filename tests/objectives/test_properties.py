@@ -1,0 +1,199 @@
+"""What every objective has to satisfy, whatever its formula: gradients, symmetry, extremes, limits."""
+
+from functools import partial
+
+import pytest
+import torch
+
+from boldly.objectives import OBJECTIVES, Pairs, dpo, ipo, reduce, selm, vpo, xpo
+
+CASES = {
+    "dpo": partial(OBJECTIVES["dpo"].function, beta=0.3),
+    "ipo": partial(OBJECTIVES["ipo"].function, tau=0.3),
+    "ipo_per_token": partial(OBJECTIVES["ipo_per_token"].function, tau=0.3),
+    "selm": partial(OBJECTIVES["selm"].function, beta=0.3, alpha=0.07),
+    "vpo": partial(OBJECTIVES["vpo"].function, beta=0.3, alpha=0.07),
+    "xpo": partial(OBJECTIVES["xpo"].function, beta=0.3, alpha=0.07),
+}
+
+
+def test_every_registered_objective_is_tested_here():
+    assert set(CASES) >= set(OBJECTIVES)
+
+
+def random_table(seed, rows=6, scale=3.0):
+    generator = torch.Generator().manual_seed(seed)
+    draw = lambda: -scale * torch.rand(rows, generator=generator, dtype=torch.float64)  # noqa: E731
+    lengths = lambda: torch.randint(1, 9, (rows,), generator=generator).double()  # noqa: E731
+    label = torch.rand(rows, generator=generator, dtype=torch.float64)
+    return Pairs(draw(), draw(), draw(), draw(), label, draw().abs(), lengths(), lengths(), draw(), draw())
+
+
+def swapped(pairs):
+    return Pairs(
+        pairs.policy_b,
+        pairs.policy_a,
+        pairs.reference_b,
+        pairs.reference_a,
+        1 - pairs.label,
+        pairs.weight,
+        pairs.length_b,
+        pairs.length_a,
+        pairs.policy_explore,
+        pairs.reference_explore,
+    )
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_swapping_a_and_b_with_the_label_turned_gives_the_same(name):
+    pairs = random_table(0)
+    for one, other in zip(CASES[name](pairs), CASES[name](swapped(pairs)), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_gradients_are_those_of_finite_differences(name):
+    pairs = random_table(1)
+
+    def loss(policy_a, policy_b, policy_explore):
+        table = Pairs(
+            policy_a,
+            policy_b,
+            pairs.reference_a,
+            pairs.reference_b,
+            pairs.label,
+            pairs.weight,
+            pairs.length_a,
+            pairs.length_b,
+            policy_explore,
+            pairs.reference_explore,
+        )
+        return reduce(CASES[name](table), table.weight).total
+
+    leaves = (pairs.policy_a, pairs.policy_b, pairs.policy_explore)
+    assert torch.autograd.gradcheck(loss, tuple(leaf.clone().requires_grad_() for leaf in leaves))
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+@pytest.mark.parametrize("size", [1e2, 1e4])
+def test_extreme_log_probabilities_stay_finite_with_finite_gradients(name, size):
+    signs = torch.tensor([1.0, -1.0, 1.0, -1.0])
+    policy = (-size * torch.tensor([1.0, 1.0, 0.0, 0.0])).requires_grad_()
+    reference = -size * torch.tensor([0.0, 0.0, 1.0, 1.0])
+    label, ones = (signs + 1) / 2, torch.ones(4)
+    pairs = Pairs(policy, policy.flip(0), reference, reference.flip(0), label, ones, ones, ones, policy, reference)
+    total = reduce(CASES[name](pairs), ones).total
+    total.backward()
+    assert torch.isfinite(total)
+    assert torch.isfinite(policy.grad).all()
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_a_soft_label_is_the_expectation_over_drawn_labels(name):
+    pairs = random_table(2)
+    drawn = [CASES[name](replaced(pairs, label=torch.full_like(pairs.label, outcome))) for outcome in (1.0, 0.0)]
+    mean = pairs.label * drawn[0].preference + (1 - pairs.label) * drawn[1].preference
+    torch.testing.assert_close(CASES[name](pairs).preference, mean)
+
+
+def replaced(pairs, **changes):
+    columns = {name: getattr(pairs, name) for name in Pairs.__dataclass_fields__}
+    return Pairs(**columns | changes)
+
+
+@pytest.mark.parametrize("function", [xpo, selm, vpo])
+def test_alpha_0_is_dpo_bit_for_bit_in_value_and_gradient(function):
+    gradients = []
+    for call in (partial(function, beta=0.3, alpha=0.0), partial(dpo, beta=0.3)):
+        pairs = random_table(3)
+        leaf = pairs.policy_b.clone().requires_grad_()
+        total = reduce(call(replaced(pairs, policy_b=leaf, policy_explore=leaf)), pairs.weight).total
+        total.backward()
+        gradients.append((total.detach(), leaf.grad))
+    assert torch.equal(gradients[0][0], gradients[1][0])
+    assert torch.equal(gradients[0][1], gradients[1][1])
+
+
+def test_a_step_on_identical_responses_must_lower_log_pi_of_the_reference_sample():
+    """Check 2 of the sign: the DPO gradient vanishes on a pair of equal responses, so what is left is the bonus."""
+    leaf = torch.tensor([-3.0, -2.0], dtype=torch.float64, requires_grad=True)
+    ones = torch.ones(2, dtype=torch.float64)
+    pairs = Pairs(leaf, leaf, leaf.detach(), leaf.detach(), ones, ones, ones, ones, leaf, leaf.detach())
+    reduce(dpo(pairs, beta=0.1), ones).total.backward()
+    torch.testing.assert_close(leaf.grad, torch.zeros(2).double())
+    leaf.grad = None
+    reduce(xpo(pairs, beta=0.1, alpha=0.2), ones).total.backward()
+    torch.testing.assert_close(leaf.grad, torch.full((2,), 0.1).double())
+
+
+def test_the_wrong_sign_would_raise_it():
+    """Negative control: a public variant subtracts the bonus, and the check above catches it."""
+
+    def wrong_sign(pairs, **options):
+        terms = xpo(pairs, **options)
+        return terms._replace(bonus=-terms.bonus)
+
+    leaf = torch.tensor([-3.0], dtype=torch.float64, requires_grad=True)
+    one = torch.ones(1, dtype=torch.float64)
+    pairs = Pairs(leaf, leaf, leaf.detach(), leaf.detach(), one, one, one, one, leaf, leaf.detach())
+    reduce(wrong_sign(pairs, beta=0.1, alpha=0.2), one).total.backward()
+    assert leaf.grad.item() == pytest.approx(-0.2)
+
+
+def test_the_bonus_does_not_read_the_label():
+    pairs = random_table(4)
+    for label in (0.0, 0.5, 1.0):
+        other = replaced(pairs, label=torch.full_like(pairs.label, label))
+        assert torch.equal(xpo(other, beta=0.3, alpha=0.1).bonus, xpo(pairs, beta=0.3, alpha=0.1).bonus)
+
+
+def test_alpha_means_the_same_for_any_batch_size():
+    one, pairs = random_table(5), random_table(5)
+    double = replaced(
+        pairs,
+        **{name: torch.cat([getattr(one, name)] * 2) for name in Pairs.__dataclass_fields__},
+    )
+    call = partial(xpo, beta=0.3, alpha=0.1)
+    torch.testing.assert_close(reduce(call(one), one.weight).total, reduce(call(double), double.weight).total)
+
+
+def test_xpo_and_selm_have_the_same_gradient_with_alpha_in_the_same_units():
+    """Identity 6: alpha_XPO = beta * alpha_SELM, and the reference in SELM's bonus carries no gradient."""
+    pairs, beta, alpha_selm = random_table(6), 0.3, 0.5
+    gradients = []
+    for function in (xpo, selm):
+        leaf = pairs.policy_explore.clone().requires_grad_()
+        table = replaced(pairs, policy_explore=leaf)
+        reduce(function(table, beta=beta, alpha=beta * alpha_selm), pairs.weight).total.backward()
+        gradients.append(leaf.grad)
+    torch.testing.assert_close(gradients[0], gradients[1])
+
+
+def test_the_floor_stops_the_bonus_and_nothing_else():
+    pairs = random_table(7)
+    deep = (pairs.reference_explore - torch.tensor([1.0, 19.0, 20.5, 40.0, 5.0, 21.0]).double()).requires_grad_()
+    call = partial(xpo, beta=0.3, alpha=0.1)
+    xpo(replaced(pairs, policy_explore=deep), beta=0.3, alpha=0.1, floor=20.0).bonus.sum().backward()
+    torch.testing.assert_close(deep.grad, 0.1 * torch.tensor([1.0, 1.0, 0.0, 0.0, 1.0, 0.0]).double())
+    assert torch.equal(call(replaced(pairs, policy_explore=deep.detach())).preference, call(pairs).preference)
+
+
+def test_a_bonus_without_its_column_says_what_to_do():
+    pairs = replaced(random_table(8), policy_explore=None, reference_explore=None)
+    with pytest.raises(ValueError, match="policy_and_reference"):
+        xpo(pairs, beta=0.1, alpha=0.1)
+
+
+def test_ipo_on_deterministic_labels_stops_at_its_bound_where_dpo_goes_on():
+    """One pair that always ends the same: IPO's margin settles at 1/(2 tau), DPO's grows with every step."""
+    margins = {}
+    for name, call in {"ipo": partial(ipo, tau=0.5), "dpo": partial(dpo, beta=0.5)}.items():
+        leaf = torch.zeros(1, dtype=torch.float64, requires_grad=True)
+        zero, one = torch.zeros(1, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
+        for _ in range(2000):
+            loss = reduce(call(Pairs(leaf, zero, zero, zero, one, one, one, one)), one).total
+            (gradient,) = torch.autograd.grad(loss, leaf)
+            leaf = (leaf - 0.1 * gradient).detach().requires_grad_()
+        margins[name] = leaf.item()
+    assert margins["ipo"] == pytest.approx(1.0, abs=1e-6)
+    assert margins["dpo"] > 5
