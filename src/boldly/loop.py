@@ -44,7 +44,7 @@ class Archive(Iterates, Protocol):
         candidates: Sequence[Candidates],
         facts: Mapping[str, object],
     ) -> None:
-        """Keep a policy as the next iterate, whole or not at all, with the learner's state and the round's responses."""
+        """Keep a policy as the next iterate, whole or not at all, with the learner's state."""
         ...
 
     def candidates(self, t: int) -> list[Candidates]:
@@ -250,7 +250,7 @@ class Loop:
 
 
 def rounds(loop: Loop, oracle: Oracle) -> Iterator[Round]:
-    """Algorithm 1: ask, tell and fit until the budget is spent. Neither prints nor writes: the caller logs and evaluates.
+    """Algorithm 1: ask, tell and fit until the budget is spent. It neither prints nor evaluates: the caller does.
 
     Ends early where the policy gives no two payable responses to any prompt.
     """

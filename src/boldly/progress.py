@@ -21,8 +21,8 @@ class Interval(NamedTuple):
 class Evaluation:
     """An iterate on held-out prompts, one response each. KL is in nats for each response, both ways and never mixed.
 
-    `reward` is None where the oracle has none. `win_rate` is against the base model's response to the same prompt, a tie
-    counting half. `kl_policy` is KL(pi || pi_ref), `kl_reference` KL(pi_ref || pi), both against the base model.
+    `reward` is None where the oracle has none. `win_rate` is against the base model's response to the same prompt, a
+    tie counting half. `kl_policy` is KL(pi || pi_ref), `kl_reference` KL(pi_ref || pi), both against the base model.
     `reference_mass` is the overlap E_ref[min(1, pi/pi_ref)] = 1 - total variation, estimated on the base's responses.
     `largest_log_ratio` (nats) is the largest |log pi/pi_ref| seen. `distinct` is the share of different texts among the
     responses, `truncated` the share cut at the length limit, `length` tokens.
@@ -45,8 +45,7 @@ class Record:
     """One line of `metrics.jsonl`: an iterate, what it cost, how it was trained, and how it does.
 
     `bought` counts this round's verdicts by kind, with "failed" attempts and "skipped" (queries left unlabelled).
-    `agreement` is the share of this round's preferences that the policy's implicit reward had predicted. Terms are means
-    over the round's steps; `refused_steps` were not taken. `seconds` are by phase.
+    Terms are means over the round's steps; `refused_steps` were not taken. `seconds` are by phase.
     """
 
     iterate: int
