@@ -1,0 +1,101 @@
+"""A language model as the loop sees it: a policy, live or frozen."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from peft import PeftModel
+from torch import Tensor
+
+from boldly.lm.adapter import Adapter, averaged, taken, worn
+from boldly.lm.encode import decode, encode
+from boldly.lm.features import Features, features
+from boldly.lm.generate import sample
+from boldly.lm.model import Generation, LanguageModel
+from boldly.lm.network import still
+from boldly.lm.pack import Group, group
+from boldly.lm.score import log_probs
+from boldly.types import Prompt, Response
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LMPolicy:
+    """A language model under a name.
+
+    The live policy is whatever `lm.module` is now. A frozen one either has a module of its own, or an `adapter` that is put
+    on the shared module while it is used. Results are on the CPU and carry no gradient; the learner differentiates
+    `boldly.lm.score` itself.
+    """
+
+    name: str
+    lm: LanguageModel
+    generation: Generation
+    frozen: bool = False
+    adapter: Adapter | None = None
+
+    def sample(self, prompts: Sequence[Prompt], n: int, *, seed: int) -> list[list[Response]]:
+        """Draw `n` responses to each prompt (see `boldly.lm.generate.sample`); equal seeds give equal draws."""
+        generator = torch.Generator().manual_seed(seed)
+        tokens = [encode(self.lm, prompt) for prompt in prompts]
+        with self.in_place():
+            drawn = sample(self.lm, tokens, n, generation=self.generation, generator=generator)
+        return [
+            [
+                Response(decode(self.lm, d.tokens), d.tokens, self.name, d.log_prob, d.sampled_log_prob, d.ended)
+                for d in responses
+            ]
+            for responses in drawn
+        ]
+
+    def log_probs(self, prompts: Sequence[Prompt], responses: Sequence[Response]) -> Float[Tensor, " responses"]:
+        """log pi(response | prompt) in nats, at temperature 1; a prompt that is repeated in a row is read once."""
+        with self.in_place(), torch.no_grad(), still(self.lm.module):
+            return log_probs(self.lm, self.groups(prompts, responses), batch_tokens=self.generation.batch_tokens).cpu()
+
+    def features(self, prompts: Sequence[Prompt], responses: Sequence[Response]) -> Float[Tensor, "responses features"]:
+        """What a small reward model may see of each response (see `boldly.lm.features`)."""
+        return self.describe(prompts, responses).values
+
+    def describe(self, prompts: Sequence[Prompt], responses: Sequence[Response]) -> Features:
+        """Features and log-probabilities of each response, from one pass."""
+        with self.in_place():
+            found = features(self.lm, self.groups(prompts, responses), batch_tokens=self.generation.batch_tokens)
+        return Features(found.values.cpu(), found.log_probs.cpu())
+
+    def freeze(self, name: str) -> "LMPolicy":
+        """A copy under `name` that never changes: of the adapter where there is one, else of the module."""
+        if self.frozen:
+            return replace(self, name=name)
+        if isinstance(self.lm.module, PeftModel):
+            return replace(self, name=name, frozen=True, adapter=taken(self.lm.module))
+        module = deepcopy(self.lm.module).requires_grad_(False).eval()
+        return replace(self, name=name, frozen=True, lm=replace(self.lm, module=module))
+
+    @torch.no_grad()
+    def average(self, other: "LMPolicy", weight: float, name: str) -> "LMPolicy":
+        """The frozen policy whose parameters are (1 - weight) * own + weight * other's; of an adapter, its factors."""
+        mine, theirs = self.freeze(name), other.freeze(name)
+        if mine.adapter is not None and theirs.adapter is not None:
+            return replace(mine, adapter=averaged(mine.adapter, theirs.adapter, weight))
+        module = deepcopy(mine.lm.module)
+        for own, their in zip(module.parameters(), theirs.lm.module.parameters(), strict=True):
+            own.lerp_(their, weight)
+        return replace(mine, lm=replace(mine.lm, module=module))
+
+    def groups(self, prompts: Sequence[Prompt], responses: Sequence[Response]) -> list[Group]:
+        """`responses` by prompt, as tokens: a group for each run of equal prompts."""
+        known = {prompt.content: encode(self.lm, prompt) for prompt in dict.fromkeys(prompts)}
+        return group((known[prompt.content] for prompt in prompts), (response.tokens for response in responses))
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """`lm.module` with this policy's weights in it."""
+        if self.adapter is None:
+            yield
+        else:
+            assert isinstance(self.lm.module, PeftModel)
+            with worn(self.lm.module, self.adapter):
+                yield
