@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from boldly.types import Account, Label, Query, Verdict
 
@@ -73,6 +73,7 @@ class Iterate:
     facts: Mapping[str, object]
 
 
+@runtime_checkable
 class Ledger(Protocol):
     """The durable, append-only record of a run. The law that every implementation keeps:
 

@@ -1,0 +1,106 @@
+"""Between the words of boldly and the columns of `schema`."""
+
+import json
+import math
+import struct
+from types import MappingProxyType
+from typing import Any
+
+from boldly.errors import InvalidInput
+from boldly.ledger.json_text import dump
+from boldly.types import (
+    Abstention,
+    BothBad,
+    Failure,
+    Message,
+    Preference,
+    Prompt,
+    Query,
+    Response,
+    Tie,
+    Verdict,
+)
+
+UNKNOWN = "unknown"
+
+Row = dict[str, Any]
+
+
+def prompt_row(prompt: Prompt) -> Row:
+    content = prompt.content if isinstance(prompt.content, str) else prompt.messages
+    return {"content": dump(content), "facts": dump(dict(prompt.facts))}
+
+
+def read_prompt(content: str, facts: str) -> Prompt:
+    said = json.loads(content)
+    read = said if isinstance(said, str) else tuple(Message(message["role"], message["content"]) for message in said)
+    return Prompt(read, MappingProxyType(json.loads(facts)))
+
+
+def response_row(response: Response) -> Row:
+    return {
+        "text": dump(response.text),
+        "tokens": pack(response.tokens),
+        "origin": response.origin,
+        "log_prob": _known(response.log_prob),
+        "sampled_log_prob": _known(response.sampled_log_prob),
+        "ended": response.ended,
+    }
+
+
+def read_response(
+    text: str, tokens: bytes, origin: str, log_prob: float | None, sampled_log_prob: float | None, ended: bool
+) -> Response:
+    return Response(json.loads(text), unpack(tokens), origin, _number(log_prob), _number(sampled_log_prob), ended)
+
+
+def query_row(query: Query) -> Row:
+    return {"account": query.account, "round": query.round, "place": query.place, "explore": query.explore}
+
+
+def verdict_row(verdict: Verdict) -> Row:
+    match verdict:
+        case Preference(probability):
+            return {"kind": "preference", "probability": probability, "reason": None}
+        case Tie():
+            return {"kind": "tie", "probability": None, "reason": None}
+        case BothBad():
+            return {"kind": "both_bad", "probability": None, "reason": None}
+        case Abstention():
+            return {"kind": "abstention", "probability": None, "reason": None}
+        case Failure(reason):
+            return {"kind": "failure", "probability": None, "reason": dump(reason)}
+
+
+def read_verdict(kind: str, probability: float | None) -> Verdict:
+    """The verdict of a label, which is never a failure."""
+    match kind, probability:
+        case "preference", float():
+            return Preference(probability)
+        case "tie", None:
+            return Tie()
+        case "both_bad", None:
+            return BothBad()
+        case "abstention", None:
+            return Abstention()
+        case _:
+            raise ValueError(f"a label can't be a {kind!r} with probability {probability!r}")
+
+
+def pack(numbers: tuple[int, ...]) -> bytes:
+    try:
+        return struct.pack(f"<{len(numbers)}i", *numbers)
+    except struct.error:
+        raise InvalidInput(f"token ids are whole numbers of 32 bits, got {numbers!r}.") from None
+
+
+def unpack(packed: bytes) -> tuple[int, ...]:
+    return struct.unpack(f"<{len(packed) // 4}i", packed)
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value

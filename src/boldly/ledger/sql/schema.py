@@ -1,0 +1,145 @@
+"""The tables of a ledger. Rows are inserted and never changed, but for `accounts`, which are their running totals.
+
+Numbers count from 0 without gaps in the order of storing. Texts are JSON, which holds every string that Python does;
+tokens are little-endian 32-bit integers. Log-probabilities are doubles, exact to the bit (the sign of zero is not
+kept); NULL stands for one that is not known.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+VERSION = 1
+APPLICATION_ID = int.from_bytes(b"bold", "big")
+
+metadata = MetaData()
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", String(40), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+prompts = Table(
+    "prompts",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("id", String(20), nullable=False, unique=True),
+    Column("content", Text, nullable=False),
+    Column("facts", Text, nullable=False),
+)
+
+responses = Table(
+    "responses",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("prompt", Integer, ForeignKey(prompts.c.number), nullable=False),
+    Column("id", String(20), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("tokens", LargeBinary, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("log_prob", Double),
+    Column("sampled_log_prob", Double),
+    Column("ended", Boolean, nullable=False),
+    UniqueConstraint("prompt", "id"),
+)
+
+queries = Table(
+    "queries",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("id", String(20), nullable=False, unique=True),
+    Column("account", String(20), nullable=False),
+    Column("round", Integer, nullable=False),
+    Column("place", Integer, nullable=False),
+    Column("prompt", Integer, ForeignKey(prompts.c.number), nullable=False),
+    Column("a", Integer, ForeignKey(responses.c.number), nullable=False),
+    Column("b", Integer, ForeignKey(responses.c.number), nullable=False),
+    Column("explore", String(1)),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("query", Integer, ForeignKey(queries.c.number), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("bound", Double, nullable=False),
+    Column("time", String(40), nullable=False),
+    UniqueConstraint("query", "number"),
+)
+
+verdicts = Table(
+    "verdicts",
+    metadata,
+    Column("attempt", Integer, ForeignKey(attempts.c.id), primary_key=True, autoincrement=False),
+    Column("kind", String(20), nullable=False),
+    Column("probability", Double),
+    Column("reason", Text),
+    Column("source", Text, nullable=False),
+    Column("price", Double, nullable=False),
+    Column("time", String(40), nullable=False),
+)
+
+labels = Table(
+    "labels",
+    metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=False),
+    Column("query", Integer, ForeignKey(queries.c.number), nullable=False, unique=True),
+    Column("attempt", Integer, ForeignKey(verdicts.c.attempt), nullable=False, unique=True),
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("name", String(20), primary_key=True),
+    Column("preferences", Integer, nullable=False),
+    Column("ties", Integer, nullable=False),
+    Column("both_bad", Integer, nullable=False),
+    Column("abstentions", Integer, nullable=False),
+    Column("surplus", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("open", Integer, nullable=False),
+    Column("settled", BigInteger, nullable=False),
+    Column("reserved", BigInteger, nullable=False),
+)
+
+log_probs = Table(
+    "log_probs",
+    metadata,
+    Column("policy", Text, primary_key=True),
+    Column("prompt", String(20), primary_key=True),
+    Column("response", String(20), primary_key=True),
+    Column("value", Double, nullable=False),
+)
+
+steps = Table(
+    "steps",
+    metadata,
+    Column("round", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("labels", Text, nullable=False),
+    Column("taken", Boolean, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+iterates = Table(
+    "iterates",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False),
+    Column("labels", Integer, nullable=False),
+    Column("facts", Text, nullable=False),
+)
