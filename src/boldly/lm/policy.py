@@ -10,7 +10,7 @@ from jaxtyping import Float
 from peft import PeftModel
 from torch import Tensor
 
-from boldly.lm.adapter import Adapter, averaged, taken, worn
+from boldly.lm.weights import AdapterWeights, averaged, taken, worn
 from boldly.lm.encode import decode, encode
 from boldly.lm.features import Features, features
 from boldly.lm.generate import sample
@@ -34,7 +34,7 @@ class LMPolicy:
     lm: LanguageModel
     generation: Generation
     frozen: bool = False
-    adapter: Adapter | None = None
+    adapter: AdapterWeights | None = None
 
     def sample(self, prompts: Sequence[Prompt], n: int, *, seed: int) -> list[list[Response]]:
         """Draw `n` responses to each prompt (see `boldly.lm.generate.sample`); equal seeds give equal draws."""
@@ -68,7 +68,7 @@ class LMPolicy:
     def freeze(self, name: str) -> "LMPolicy":
         """A copy under `name` that never changes: of the adapter where there is one, else of the module."""
         if self.frozen:
-            return replace(self, name=name)
+            return self.renamed(name)
         if isinstance(self.lm.module, PeftModel):
             return replace(self, name=name, frozen=True, adapter=taken(self.lm.module))
         module = deepcopy(self.lm.module).requires_grad_(False).eval()
@@ -89,6 +89,20 @@ class LMPolicy:
         """`responses` by prompt, as tokens: a group for each run of equal prompts."""
         known = {prompt.content: encode(self.lm, prompt) for prompt in dict.fromkeys(prompts)}
         return group((known[prompt.content] for prompt in prompts), (response.tokens for response in responses))
+
+    def renamed(self, name: str) -> "LMPolicy":
+        """The same weights under another name: what a live policy gets when it has learned."""
+        return replace(self, name=name)
+
+    @contextmanager
+    def training(self) -> Iterator[None]:
+        """The module of a live policy in training mode, as gradient checkpointing needs it; in evaluation mode after."""
+        assert not self.frozen, f"{self.name} is frozen and never changes"
+        self.lm.module.train()
+        try:
+            yield
+        finally:
+            self.lm.module.eval()
 
     @contextmanager
     def in_place(self) -> Iterator[None]:

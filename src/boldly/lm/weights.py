@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
-class Adapter:
+class AdapterWeights:
     """A copy of the trained parameters of a peft-wrapped module, by name.
 
     `identity` says that they change nothing: then the adapter is switched off rather than multiplied with.
@@ -20,14 +20,14 @@ class Adapter:
     identity: bool
 
 
-def taken(module: PeftModel) -> Adapter:
+def taken(module: PeftModel) -> AdapterWeights:
     """A copy of the adapter of `module` as it is now: of every parameter that is trained."""
     weights = {name: p.detach().clone() for name, p in module.named_parameters() if p.requires_grad}
-    return Adapter(weights, _is_identity(weights))
+    return AdapterWeights(weights, _is_identity(weights))
 
 
 @contextmanager
-def worn(module: PeftModel, adapter: Adapter) -> Iterator[None]:
+def worn(module: PeftModel, adapter: AdapterWeights) -> Iterator[None]:
     """`module` with `adapter` in place of its own, which comes back untouched. Not for two threads at once."""
     if adapter.identity:
         with module.disable_adapter():
@@ -44,10 +44,10 @@ def worn(module: PeftModel, adapter: Adapter) -> Iterator[None]:
             live[name].data = weight
 
 
-def averaged(one: Adapter, other: Adapter, weight: float) -> Adapter:
+def averaged(one: AdapterWeights, other: AdapterWeights, weight: float) -> AdapterWeights:
     """The adapter whose parameters are (1 - weight) * one's + weight * other's; of LoRA factors, not of their products."""
     weights = {name: torch.lerp(own, other.weights[name], weight) for name, own in one.weights.items()}
-    return Adapter(weights, _is_identity(weights))
+    return AdapterWeights(weights, _is_identity(weights))
 
 
 def _is_identity(weights: dict[str, Tensor]) -> bool:
