@@ -25,7 +25,9 @@ class Evaluation:
     tie counting half. `kl_policy` is KL(pi || pi_ref), `kl_reference` KL(pi_ref || pi), both against the base model.
     `reference_mass` is the overlap E_ref[min(1, pi/pi_ref)] = 1 - total variation, estimated on the base's responses.
     `largest_log_ratio` (nats) is the largest |log pi/pi_ref| seen. `distinct` is the share of different texts among the
-    responses, `truncated` the share cut at the length limit, `length` tokens.
+    responses, `truncated` the share cut at the length limit, `length` tokens. `gain` is the mean reward above the base
+    model's response to the same prompt; its interval is of the paired differences, narrower than two intervals apart.
+    `unjudged` counts the responses that the reward or the oracle did not manage to judge: they are left out above.
     """
 
     reward: Interval | None
@@ -38,6 +40,8 @@ class Evaluation:
     distinct: float
     truncated: float
     kinds: Mapping[str, float] = field(default_factory=dict)
+    gain: Interval | None = None
+    unjudged: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,32 @@
+"""Every number that is reported, computed once, with its interval. Nothing that is imported here needs torch.
+
+`boldly.metrics.evaluate.evaluate` is imported from its own module, as it calls policies and so does need it.
+"""
+
+from boldly.metrics.distances import kl_policy, kl_reference, largest_log_ratio, reference_mass
+from boldly.metrics.intervals import mean_interval, wilson, win_rate
+from boldly.metrics.jsonl import plain
+from boldly.metrics.log import append, curve, read
+from boldly.metrics.samples import Sample, read_samples, write_samples
+from boldly.metrics.targets import Median, labels_to_target, median_interval, target_of_gain
+
+__all__ = [
+    "Median",
+    "Sample",
+    "append",
+    "curve",
+    "kl_policy",
+    "kl_reference",
+    "labels_to_target",
+    "largest_log_ratio",
+    "mean_interval",
+    "median_interval",
+    "plain",
+    "read",
+    "read_samples",
+    "reference_mass",
+    "target_of_gain",
+    "wilson",
+    "win_rate",
+    "write_samples",
+]
