@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -63,6 +63,7 @@ class StepReport:
         return not self.reason
 
 
+@runtime_checkable
 class Learner(Protocol):
     """Fits a policy to an objective. Its state (an optimiser's moments) goes with the iterate that it led to.
 

@@ -13,7 +13,7 @@ is built again on both goes on where the last one stopped, and ends as if it had
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -33,6 +33,7 @@ from boldly.selectors import Pick, View
 from boldly.types import Candidates, Label, Prompt, Query, Verdict, comparisons
 
 
+@runtime_checkable
 class Archive(Iterates, Protocol):
     """Where the iterates of a run are kept."""
 

@@ -1,7 +1,7 @@
 """What a policy is to the loop: something that samples, scores, describes and freezes."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -9,6 +9,7 @@ from torch import Tensor
 from boldly.types import Prompt, Response
 
 
+@runtime_checkable
 class Policy(Protocol):
     """A distribution over responses to a prompt.
 
@@ -40,6 +41,7 @@ class Policy(Protocol):
         ...
 
 
+@runtime_checkable
 class Iterates(Protocol):
     """The frozen policies of a run so far: number 0 is the base model, number t the policy that round t starts from."""
 

@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -30,7 +31,7 @@ class Message:
     content: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Prompt:
     """What is answered: plain text, or the messages of a chat.
 
@@ -40,7 +41,7 @@ class Prompt:
     content: str | tuple[Message, ...]
     facts: Mapping[str, Any] = field(default_factory=lambda: _NO_FACTS, hash=False)
 
-    @property
+    @cached_property
     def id(self) -> str:
         return content_id(self.messages if isinstance(self.content, tuple) else self.content, dict(self.facts))
 
@@ -59,7 +60,7 @@ class Prompt:
         return "\n\n".join(f"{message.role}: {message.content}" for message in self.content)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Response:
     """One answer to a prompt, with its tokens exactly as they were sampled, the end token included.
 
@@ -75,7 +76,7 @@ class Response:
     sampled_log_prob: float
     ended: bool = True
 
-    @property
+    @cached_property
     def id(self) -> str:
         return content_id(self.tokens, self.text, self.origin)
 
@@ -93,7 +94,7 @@ class Candidates:
     responses: tuple[Response, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Query:
     """Two responses to one prompt, put up for a label: the unit of cost.
 
@@ -110,7 +111,7 @@ class Query:
     explore: Response | None = None
     account: Account = "training"
 
-    @property
+    @cached_property
     def id(self) -> str:
         return content_id(self.account, self.round, self.place, self.prompt.id, self.a.id, self.b.id)
 

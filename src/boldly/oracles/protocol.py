@@ -1,13 +1,14 @@
 """What an oracle is to the loop: something that answers a query with a verdict."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from boldly.types import Prompt, Query, Response, Verdict
 
 Reward = Callable[[Prompt, Response], float]
 
 
+@runtime_checkable
 class Oracle(Protocol):
     """Answers queries. The law that every implementation keeps:
 
