@@ -1,0 +1,43 @@
+"""The commands that only look at a run, and `--help`, answer at once: they never import torch."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = {"torch", "transformers", "peft", "scipy"}
+PROGRAM = """
+import sys
+from boldly.cli import main
+sys.argv = ["boldly", *sys.argv[1:]]
+code = 0
+try:
+    code = main()
+except SystemExit as stop:
+    code = stop.code
+print("\\nafter", code or 0, *sorted({"torch", "transformers", "peft", "scipy"} & set(sys.modules)))
+"""
+
+
+def loaded_after(*arguments: str, folder: Path) -> tuple[int, set[str]]:
+    """Exit code of `boldly ARGUMENTS` in a fresh process, and which heavy libraries it had loaded at its end."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *arguments], capture_output=True, text=True, check=False, cwd=folder
+    )
+    last = done.stdout.splitlines()[-1:] or [""]
+    assert last[0].startswith("after "), done.stdout + done.stderr
+    _, code, *heavy = last[0].split()
+    return int(code), set(heavy)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["status", "--help"], ["report", "--help"], ["label", "--help"]])
+def test_help_loads_nothing_heavy(arguments: list[str], tmp_path: Path):
+    assert loaded_after(*arguments, folder=tmp_path) == (0, set())
+
+
+@pytest.mark.parametrize("command", ["status", "report"])
+def test_looking_at_a_folder_that_is_no_run_fails_without_torch(command: str, tmp_path: Path):
+    code, heavy = loaded_after(command, str(tmp_path), folder=tmp_path)
+    assert code != 0
+    assert heavy == set()
