@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from boldly.data.answers import BARE, LAZY, RAMBLE, VAGUE, WORKING, Style, draw_answer, draw_style, vocabulary
-from boldly.data.forms import ITEMS, NAMES, NUMBERS, fill
+from boldly.data.forms import ITEMS, NAMES, NUMBERS, fill, read
 from boldly.data.problems import FORMS, Problem, draw, parse
 from boldly.data.task import REWARDS, reward, style, style_of
 from boldly.errors import OracleError
@@ -17,10 +17,10 @@ GIVE = "clara has 5 pens . clara gives david 2 . how many are left ?"
 
 
 def problems() -> list[Problem]:
-    """Every pair of numbers in every form."""
+    """Small, middling and large numbers in every form."""
     found = [
         Problem(form, "emma", "emma" if "{m}" not in FORMS[form][1] else "ben", "coins", a, b)
-        for form, a, b in product(range(len(FORMS)), range(1, 10), range(1, 10))
+        for form, a, b in product(range(len(FORMS)), (1, 4, 9), (1, 4, 8))
     ]
     return [problem for problem in found if problem.result >= 0]
 
@@ -70,7 +70,7 @@ def test_answers_judged_by_hand(problem: str, answer: str, expected: Style, valu
 
 
 def test_every_true_production_of_every_problem():
-    """All forms of all styles, for every pair of numbers in every form of problem."""
+    """All forms of all styles, in every form of problem."""
     for problem in problems():
         expected = {
             Style.LAZY: LAZY,
@@ -82,6 +82,15 @@ def test_every_true_production_of_every_problem():
         for kind, forms in expected.items():
             for form in forms:
                 assert style_of(problem.text, fill(form, problem.values), True) is kind
+
+
+def test_no_answer_has_two_forms():
+    """So it does not matter in which order the verifier tries them."""
+    forms = (*LAZY, *RAMBLE, *VAGUE, *BARE, *WORKING["add"], *WORKING["take"])
+    problem = parse(GIVE)
+    assert problem is not None
+    for form in forms:
+        assert [other for other in forms if read(other, fill(form, problem.values)) is not None] == [form]
 
 
 def test_every_single_wrong_slot():
@@ -114,7 +123,7 @@ def test_the_other_operation_is_wrong_working():
 
 def test_every_kind_drawn_is_the_kind_asked_for():
     random = Random(0)
-    for _ in range(400):
+    for _ in range(100):
         problem = draw(random)
         for kind in Style:
             assert style_of(problem.text, draw_answer(problem, kind, random), True) is kind
@@ -130,7 +139,7 @@ def test_whatever_has_no_end_is_garbage():
 def test_a_word_more_less_or_out_of_place_is_garbage():
     """Deleting a word, repeating one, or swapping in a word of the frame never leaves a valid answer."""
     random = Random(2)
-    for _ in range(300):
+    for _ in range(100):
         problem = draw(random)
         words = draw_answer(problem, random.choice([kind for kind in Style if kind != Style.GARBAGE]), random).split()
         place = random.randrange(len(words))
@@ -164,7 +173,7 @@ def test_a_mix_is_drawn_in_its_proportions():
 def test_the_vocabulary_spells_every_problem_and_answer():
     words = set(vocabulary())
     random = Random(4)
-    for _ in range(500):
+    for _ in range(100):
         problem = draw(random)
         assert set(problem.text.split()) <= words
         for kind in Style:

@@ -5,10 +5,11 @@ most answers are worth nothing: so a method has to find the best answer before i
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from boldly.data.answers import BARE, LAZY, RAMBLE, VAGUE, WORKING, Style
 from boldly.data.forms import read
-from boldly.data.problems import Problem, parse
+from boldly.data.problems import Operation, parse
 from boldly.errors import OracleError
 from boldly.types import Prompt, Response
 
@@ -23,7 +24,28 @@ REWARDS: Mapping[Style, float] = {
     Style.GARBAGE: -0.5,
 }
 
-_TRUE_ONLY = ((Style.LAZY, LAZY), (Style.RAMBLE, RAMBLE), (Style.VAGUE, VAGUE))
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A form, the style of an answer of this form that is true of the problem, and of one that is not."""
+
+    form: str
+    true: Style
+    false: Style
+    operation: Operation | None = None
+
+
+_ROWS = (
+    *(_Row(form, Style.LAZY, Style.GARBAGE) for form in LAZY),
+    *(_Row(form, Style.RAMBLE, Style.GARBAGE) for form in RAMBLE),
+    *(_Row(form, Style.VAGUE, Style.GARBAGE) for form in VAGUE),
+    *(_Row(form, Style.BARE_RIGHT, Style.BARE_WRONG) for form in BARE),
+    *(
+        _Row(form, Style.WORKING_RIGHT, Style.WORKING_WRONG, operation)
+        for operation, forms in WORKING.items()
+        for form in forms
+    ),
+)
 
 
 def reward(prompt: Prompt, response: Response) -> float:
@@ -54,19 +76,10 @@ def style_of(problem: str, answer: str, ended: bool) -> Style:
         )
     if not ended:
         return Style.GARBAGE
-    for kind, forms in _TRUE_ONLY:
-        if any(_right(form, answer, asked) for form in forms):
-            return kind
-    bare = [_right(form, answer, asked) for form in BARE]
-    if any(right is not None for right in bare):
-        return Style.BARE_RIGHT if True in bare else Style.BARE_WRONG
-    working = {operation: [_right(form, answer, asked) for form in forms] for operation, forms in WORKING.items()}
-    if any(right is not None for rights in working.values() for right in rights):
-        return Style.WORKING_RIGHT if True in working[asked.operation] else Style.WORKING_WRONG
+    for row in _ROWS:
+        slots = read(row.form, answer)
+        if slots is not None:
+            operation_fits = row.operation in (None, asked.operation)
+            true = operation_fits and all(asked.values[slot] == word for slot, word in slots)
+            return row.true if true else row.false
     return Style.GARBAGE
-
-
-def _right(form: str, answer: str, problem: Problem) -> bool | None:
-    """Whether every slot of `form` is filled as in `problem`; None where the answer is not of this form."""
-    slots = read(form, answer)
-    return None if slots is None else all(problem.values[slot] == word for slot, word in slots)
