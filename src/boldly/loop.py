@@ -13,7 +13,7 @@ is built again on both goes on where the last one stopped, and ends as if it had
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -53,6 +53,13 @@ class Archive(Iterates, Protocol):
         ...
 
 
+Phase = Literal["sampling", "labelling", "learning"]
+
+
+def _silent(phase: Phase) -> None:
+    """The listener of a loop that nobody watches."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What a recipe is made of. Give `hypotheses` where the selector or the learner decides by them."""
@@ -90,6 +97,7 @@ class Loop:
     """Algorithm 1, one step at a time: `ask`, `tell`, `fit`.
 
     `policy` is the one being trained; it equals the newest iterate of `archive`, which holds its frozen past.
+    `announce` is called with "sampling" and "learning" when that begins, and with "labelling" at every label.
     """
 
     policy: Policy
@@ -100,6 +108,7 @@ class Loop:
     budget: Budget
     schedule: Schedule = field(default_factory=Schedule)
     seed: int = 0
+    announce: Callable[[Phase], None] = _silent
     _beliefs: Beliefs | None = field(default=None, init=False)
     _drawn: tuple[int, list[Candidates]] = field(default=(-1, []), init=False)
 
@@ -132,6 +141,7 @@ class Loop:
 
         Empty where no two payable responses could be found, or where nothing is left to spend.
         """
+        self.announce("sampling")
         if not self.ledger.queries(self.t) and self.left:
             self.ledger.ask(self._select(self.left))
         return self.ledger.waiting(self.t)
@@ -150,6 +160,7 @@ class Loop:
 
         Raises `WaitingForLabels` if this round has queries and not one of them has a label.
         """
+        self.announce("learning")
         t, reference, candidates = self.t, self.reference, self._candidates()
         labels = self.ledger.labels()
         newest = tuple(label for label in labels if label.query.round == t)
@@ -260,7 +271,7 @@ def rounds(loop: Loop, oracle: Oracle) -> Iterator[Round]:
         if not loop.ledger.queries(loop.t):
             return
         for _ in answer(loop.ledger, oracle, queries, budget=loop.budget):
-            pass
+            loop.announce("labelling")
         yield loop.fit()
 
 

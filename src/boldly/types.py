@@ -185,6 +185,21 @@ def preference_of(verdict: Verdict) -> float | None:
             return None
 
 
+def kind_of(verdict: Verdict) -> str:
+    """What sort of verdict it is, in one word for tables and files."""
+    match verdict:
+        case Preference():
+            return "preference"
+        case Tie():
+            return "tie"
+        case BothBad():
+            return "both_bad"
+        case Abstention():
+            return "abstention"
+        case Failure():
+            return "failure"
+
+
 def comparisons(labels: Sequence[Label]) -> tuple[Comparison, ...]:
     """The comparisons in `labels`, in the order they were bought; verdicts that say nothing are left out."""
     read = ((label, preference_of(label.verdict)) for label in labels)

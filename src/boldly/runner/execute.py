@@ -1,0 +1,217 @@
+"""From a configuration to a better model: everything that `boldly run` does, and nothing that it shows."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from statistics import fmean
+
+import torch
+
+from boldly.config.building import adapter, build, build_oracle, generation, schedule
+from boldly.config.prompts import check_lengths, read_data
+from boldly.config.saving import dump
+from boldly.config.schema import RunConfig
+from boldly.data import base_directory
+from boldly.ledger import Budget, Ledger
+from boldly.ledger.sql import SqlLedger
+from boldly.lm.archive import DiskArchive
+from boldly.lm.encode import encode
+from boldly.lm.export import write_model
+from boldly.lm.load import load
+from boldly.lm.model import LanguageModel
+from boldly.lm.policy import LMPolicy
+from boldly.loop import Loop, Round, rounds
+from boldly.metrics import append, read, write_samples
+from boldly.oracles import Oracle, load_function
+from boldly.policy import Policy
+from boldly.progress import Evaluation, Phase, Progress, Record, Result
+from boldly.report import write_report
+from boldly.runner.card import card_of
+from boldly.runner.directory import RunDirectory, begin, choose
+from boldly.runner.judging import Judge, best
+from boldly.runner.result import load_result, save_result
+from boldly.types import Prompt, kind_of
+
+Observer = Callable[[Progress], None]
+
+
+def execute(
+    config: RunConfig, *, observe: Observer = lambda progress: None, oracle: Oracle | None = None, fork: bool = False
+) -> Result:
+    """Run the loop of `config` to the end of its budget, from wherever its directory stands.
+
+    Everything is checked before anything is written. `oracle` replaces the configured one, for callers who hold it as
+    an object. Stopped at any moment and called again it buys no label twice and ends as if it had not been stopped.
+
+    Raises `InvalidInput` for what can't work, `OracleUnavailable` when nobody answers, `StorageError` for a directory
+    that can't be kept.
+    """
+    run = choose(config, fork=fork)
+    if (done := _finished(run, config)) is not None:
+        return done
+    observe(Progress("starting", 0, 0, config.budget))
+    torch.set_num_threads(_threads(config))
+    lm, prompts, heldout = _inputs(config)
+    oracle = oracle or build_oracle(config)
+    parts = build(config)
+    begin(run, config)
+    with closing(SqlLedger(run.ledger)) as ledger:
+        ledger.abandon()
+        policy = LMPolicy("iterate-0", lm, generation(config))
+        archive = DiskArchive(run.iterates, policy)
+        newest, state = archive.restore()
+        parts.learner.restore(state)
+        watch = _Watch(run, config, observe, ledger, {record.iterate: record for record in read(run.metrics)})
+        loop = Loop(
+            policy=policy.renamed(f"iterate-{newest}"),
+            prompts=prompts,
+            parts=parts,
+            ledger=ledger,
+            archive=archive,
+            budget=Budget(config.budget),
+            schedule=schedule(config),
+            seed=config.seed,
+            announce=watch.phase,
+        )
+        judge = _judge(config, archive[0], heldout, oracle, ledger)
+        resumed = newest > 0 or bool(ledger.queries(0))
+        if resumed:
+            watch.tell(note=f"resumed at round {loop.t}: {ledger.spent().labels} labels kept, none bought again")
+        watch.keep(loop, judge)
+        for round in rounds(loop, oracle):
+            watch.keep(loop, judge, round)
+        return _finish(run, config, watch, archive, judge, resumed=resumed)
+
+
+@dataclass
+class _Watch:
+    """What a run tells: its phases and their seconds, and a record of every iterate."""
+
+    run: RunDirectory
+    config: RunConfig
+    observe: Observer
+    ledger: Ledger
+    records: dict[int, Record]
+    seconds: Counter[str] = field(default_factory=Counter)
+    current: Phase = "starting"
+    since: float = field(default_factory=time.monotonic)
+    iterate: int = 0
+
+    def phase(self, phase: Phase) -> None:
+        now = time.monotonic()
+        self.seconds[self.current] += now - self.since
+        self.current, self.since = phase, now
+        self.tell()
+
+    def tell(self, record: Record | None = None, note: str = "") -> None:
+        labels = self.ledger.spent().labels
+        self.observe(Progress(self.current, self.iterate, labels, self.config.budget, record, note))
+
+    def keep(self, loop: Loop, judge: Judge, round: Round | None = None) -> None:
+        """Judge and record the newest iterate, if that has not been done."""
+        self.iterate = loop.t
+        if self.iterate in self.records:
+            return
+        due = self.iterate % self.config.evaluation.every == 0 or not loop.left
+        if due:
+            self.phase("evaluating")
+        evaluation = judge(loop.policy, self.iterate) if due else None
+        self.phase("writing")
+        record = _record(self.iterate, self.ledger, evaluation, round, dict(self.seconds))
+        self.seconds.clear()
+        append(self.run.metrics, record)
+        self.records[self.iterate] = record
+        self.tell(record)
+
+
+def _record(
+    iterate: int, ledger: Ledger, evaluation: Evaluation | None, round: Round | None, seconds: Mapping[str, float]
+) -> Record:
+    labels = [label for label in ledger.labels() if label.query.round == iterate - 1]
+    kinds = Counter(kind_of(label.verdict) for label in labels)
+    steps = [step for step in round.steps if step.taken] if round else []
+    texts = [response.text for c in round.candidates for response in c.responses] if round else []
+    return Record(
+        iterate=iterate,
+        labels=len(ledger.labels()),
+        evaluation=evaluation,
+        bought={**kinds, "skipped": len(ledger.waiting(iterate - 1)) if iterate else 0},
+        distinct_candidates=len(set(texts)) / len(texts) if texts else 1.0,
+        preference_loss=fmean(step.preference for step in steps) if steps else None,
+        bonus=fmean(step.bonus for step in steps) if steps else None,
+        gradient_norm=fmean(step.gradient_norm for step in steps) if steps else None,
+        refused_steps=len(round.steps) - len(steps) if round else 0,
+        seconds=seconds,
+    )
+
+
+def _threads(config: RunConfig) -> int:
+    """One thread for a bundled model: more only wait for each other on matrices that small."""
+    if config.threads != "auto":
+        return config.threads
+    return 1 if config.bundled else torch.get_num_threads()
+
+
+def _inputs(config: RunConfig) -> tuple[LanguageModel, list[Prompt], list[Prompt]]:
+    """The model, the prompts to train on and the held-out ones, all checked against each other."""
+    prompts, heldout = read_data(config)
+    bundled = {"bundled": "default", "bundled-rare": "rare"}
+    directory = base_directory(bundled[config.model]) if config.bundled else config.model
+    lm = load(directory, adapter=adapter(config), dtype=config.dtype, device=config.device, chat=config.chat)
+    check_lengths(
+        [*prompts, *heldout],
+        [len(encode(lm, prompt)) for prompt in (*prompts, *heldout)],
+        lm.context,
+        config.generation.max_tokens,
+        config.prompts,
+    )
+    return lm, prompts, heldout[: config.evaluation.prompts]
+
+
+def _judge(config: RunConfig, base: Policy, heldout: Sequence[Prompt], oracle: Oracle, ledger: Ledger) -> Judge:
+    kind = load_function("boldly.data.task:style") if config.prompts == "bundled" else None
+    return Judge(base, heldout, oracle, ledger, config.evaluation.labels or 0, config.seed, kind)
+
+
+def _finished(run: RunDirectory, config: RunConfig) -> Result | None:
+    """The result of a run that ended under this very configuration."""
+    if not (run.result.exists() and run.model.exists() and run.report.exists()):
+        return None
+    if run.config.read_text(encoding="utf-8") != dump(config):
+        return None
+    return load_result(run)
+
+
+def _finish(
+    run: RunDirectory, config: RunConfig, watch: _Watch, archive: DiskArchive, judge: Judge, *, resumed: bool
+) -> Result:
+    """Write the best iterate, what it answers beside the base, the result and the report."""
+    watch.phase("writing")
+    records = sorted(watch.records.values(), key=lambda record: record.iterate)
+    number, criterion = best(records)
+    chosen = next(record for record in records if record.iterate == number)
+    if number not in judge.answers:
+        judge(archive[number], number)
+    base, evaluation = records[0].evaluation, chosen.evaluation
+    result = Result(
+        run=run.root,
+        recipe=config.recipe,
+        labels=records[-1].labels,
+        budget=config.budget,
+        best=number,
+        chosen_by=criterion,
+        reward=evaluation.reward if evaluation else None,
+        reward_base=base.reward if base else None,
+        win_rate=evaluation.win_rate if evaluation else None,
+        kl=evaluation.kl_policy if evaluation else None,
+        model=run.model,
+        report=run.report,
+        resumed=resumed,
+    )
+    write_samples(run.samples, judge.samples(number))
+    write_model(archive, number, run.model, merge=config.merge, card=card_of(config, result, watch.ledger))
+    save_result(run, result)
+    write_report([run.root], run.report)
+    return result
