@@ -1,0 +1,96 @@
+"""A method's options, read from its function's signature: registering a method is all that its configuration needs."""
+
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
+
+from boldly.lm.learners import LEARNERS
+from boldly.objectives import OBJECTIVES
+from boldly.oracles import ORACLES
+from boldly.references import REFERENCES
+from boldly.samplers import SAMPLERS
+from boldly.selectors import SELECTORS
+
+REGISTRIES: Mapping[str, Mapping[str, Any]] = {
+    "sampler": SAMPLERS,
+    "selector": SELECTORS,
+    "reference": REFERENCES,
+    "objective": OBJECTIVES,
+    "learner": LEARNERS,
+    "oracle": ORACLES,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What an option of this name means wherever it appears: its bounds, and a value to show in an error."""
+
+    example: Any
+    above: float | None = None
+    least: float | None = None
+    finite: bool = True
+
+
+WORDS: Mapping[str, Word] = {
+    "alpha": Word(1e-4, least=0),
+    "batch": Word(32, above=0),
+    "beta": Word(0.1, above=0),
+    "clip": Word(1.0, above=0),
+    "floor": Word(20.0, least=0, finite=False),
+    "function": Word("oracle.py:reward"),
+    "learning_rate": Word(3e-4, above=0),
+    "members": Word(8, least=2),
+    "novelty": Word(0.25, least=0),
+    "steps": Word(8, above=0),
+    "tau": Word(0.1, least=0),
+    "warmup": Word(64, least=0),
+}
+
+
+def function_of(entry: Any) -> Callable[..., Any]:
+    """The function of a registry's entry, which is the function itself or a record that holds it."""
+    return getattr(entry, "function", None) or getattr(entry, "factory", None) or entry
+
+
+def options_model(function: Callable[..., Any]) -> type[BaseModel]:
+    """A strict model of the options of `function`: its keyword-only parameters, or every field of a dataclass."""
+    hints = typing.get_type_hints(function.__init__ if isinstance(function, type) else function)
+    fields: dict[str, Any] = {}
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind is parameter.KEYWORD_ONLY or isinstance(function, type):
+            default = ... if parameter.default is parameter.empty else parameter.default
+            fields[parameter.name] = (_bounded(hints[parameter.name], WORDS.get(parameter.name)), default)
+    return create_model("Options", __config__=ConfigDict(extra="forbid", strict=True), **fields)
+
+
+def example_options(function: Callable[..., Any]) -> dict[str, Any]:
+    """Options that `function` takes: its defaults, and examples where it has none."""
+    fields = options_model(function).model_fields
+    return {name: WORDS[name].example if field.is_required() else field.default for name, field in fields.items()}
+
+
+def _bounded(hint: Any, word: Word | None) -> Any:
+    hint = Annotated[hint, AfterValidator(_is_number)]
+    if word is None:
+        return hint
+    if word.above is not None:
+        hint = Annotated[hint, Field(gt=word.above)]
+    if word.least is not None:
+        hint = Annotated[hint, Field(ge=word.least)]
+    return Annotated[hint, AfterValidator(_is_finite)] if word.finite else hint
+
+
+def _is_number(value: Any) -> Any:
+    if value != value:
+        raise ValueError("a number")
+    return value
+
+
+def _is_finite(value: Any) -> Any:
+    if value in (float("inf"), float("-inf")):
+        raise ValueError("a finite number")
+    return value

@@ -1,0 +1,189 @@
+"""Which parts can't work together: found when the configuration is read, never when labels have been paid for."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+
+from boldly.config.documents import Key
+from boldly.config.layers import Settings
+from boldly.config.methods import REGISTRIES, example_options, function_of
+from boldly.config.problems import Problem
+from boldly.config.schema import Part, RunConfig
+from boldly.errors import BoldlyError
+from boldly.lm.learners import LEARNERS
+from boldly.objectives import OBJECTIVES, Pairs
+from boldly.references import REFERENCES
+from boldly.samplers import SAMPLERS
+from boldly.selectors import SELECTORS
+
+_USERS = ("flag", "environment", "argument", "file")
+
+
+def check_pairing(config: RunConfig, settings: Settings) -> list[Problem]:
+    """Everything in a typed configuration that contradicts itself, each with the line that mends it."""
+    rules = (_objective, _explore, _pool, _implicit, _hypotheses, _budget, _warmup, _bundled_task, _merge)
+    return list(_values(config)) or [problem for rule in rules for problem in rule(config, settings)]
+
+
+def notes(config: RunConfig) -> list[str]:
+    """What is allowed but worth a line before the run starts."""
+    found: list[str] = []
+    if config.generation.temperature != 1.0:
+        found.append(
+            f"generation.temperature is {config.generation.temperature:g}: responses come from another distribution "
+            "than the policy that is scored and trained, and the theory of every objective assumes them to be one."
+        )
+    if config.hypotheses is not None and not _needs_hypotheses(config):
+        found.append("hypotheses are fitted but neither selector nor learner reads them: write `hypotheses: null`.")
+    return found
+
+
+def _values(config: RunConfig) -> Iterator[Problem]:
+    """Bounds that only the function itself knows: it is asked once, on next to nothing."""
+    calls: list[tuple[str, Part, Callable[[], Any]]] = [
+        ("sampler", config.sampler, lambda: SAMPLERS[config.sampler.name](**config.sampler.options)),
+        (
+            "reference",
+            config.reference,
+            lambda: REFERENCES[config.reference.name](0, (None,), **config.reference.options),
+        ),
+    ]
+    if (objective := config.objective) is not None:
+        calls.append(("objective", objective, lambda: _try_objective(objective)))
+    for section, part, call in calls:
+        try:
+            call()
+        except (BoldlyError, ValueError, ArithmeticError) as error:
+            options = example_options(function_of(REGISTRIES[section][part.name]))
+            why = f"`{section}` can't take these options ({str(error).rstrip('.')})"
+            yield Problem((section,), why, ((section,), {"name": part.name, **options}))
+
+
+def _try_objective(part: Part) -> None:
+    one = torch.ones(1)
+    row = Pairs(one, one, one, one, one, one, one, one, one, one)
+    terms = OBJECTIVES[part.name].function(row, **part.options)
+    if not bool(torch.isfinite(terms.preference + terms.bonus).all()):
+        raise ValueError("its loss on a pair of equal responses is not finite")
+
+
+def _objective(config: RunConfig, settings: Settings) -> Iterator[Problem]:
+    spec, learner = LEARNERS[config.learner.name], config.learner.name
+    if spec.objective and config.objective is None:
+        yield Problem(
+            _set_last(settings, ("learner",), ("objective",)),
+            f"the learner `{learner}` fits an objective, but `objective` is null",
+            (("objective",), {"name": "dpo", "beta": 0.1}),
+        )
+    if not spec.objective and config.objective is not None:
+        yield Problem(
+            _set_last(settings, ("learner",), ("objective",)),
+            f"the learner `{learner}` has a loss of its own and would never read `{config.objective.name}`",
+            (("objective",), None),
+        )
+
+
+def _draws_from_reference(config: RunConfig) -> bool:
+    sampler = function_of(SAMPLERS[config.sampler.name])(**config.sampler.options)
+    return sampler.reference >= 1 or config.reference.name == "previous"
+
+
+def _explore(config: RunConfig, settings: Settings) -> Iterator[Problem]:
+    if config.objective is None or "explore" not in OBJECTIVES[config.objective.name].columns:
+        return
+    if not _draws_from_reference(config):
+        yield Problem(
+            _set_last(settings, ("sampler",), ("objective",), ("reference",)),
+            f"the bonus of `{config.objective.name}` is taken on a response that the reference drew, and the sampler "
+            f"`{config.sampler.name}` draws none with the reference `{config.reference.name}`",
+            (("sampler",), "policy_and_reference"),
+        )
+
+
+def _pool(config: RunConfig, settings: Settings) -> Iterator[Problem]:
+    if LEARNERS[config.learner.name].hypotheses and not _draws_from_reference(config):
+        yield Problem(
+            _set_last(settings, ("sampler",), ("learner",), ("reference",)),
+            f"the learner `{config.learner.name}` weighs a pool by responses that the reference drew, and the sampler "
+            f"`{config.sampler.name}` draws none",
+            (("sampler",), "mixture"),
+        )
+
+
+def _implicit(config: RunConfig, settings: Settings) -> Iterator[Problem]:
+    """Against the policy itself every implicit reward is 0, and a selector that ranks by it takes the first pair."""
+    if "implicit" in config.selector.name and config.reference.name == "previous":
+        yield Problem(
+            _set_last(settings, ("selector",), ("reference",)),
+            f"the selector `{config.selector.name}` ranks by log pi/pi_ref, which is 0 for every response while the "
+            "reference is the policy that the round starts from",
+            (("reference",), "fixed"),
+        )
+
+
+def _needs_hypotheses(config: RunConfig) -> str:
+    """The part that decides by reward hypotheses, or nothing."""
+    if SELECTORS[config.selector.name].hypotheses:
+        return f"selector `{config.selector.name}`"
+    return f"learner `{config.learner.name}`" if LEARNERS[config.learner.name].hypotheses else ""
+
+
+def _hypotheses(config: RunConfig, settings: Settings) -> Iterator[Problem]:
+    if config.hypotheses is None and (reader := _needs_hypotheses(config)):
+        yield Problem(
+            _set_last(settings, (reader.split()[0],), ("hypotheses",)),
+            f"the {reader} decides by reward hypotheses, but none are fitted",
+            (("hypotheses",), {}),
+        )
+
+
+def _budget(config: RunConfig, settings: Settings) -> Iterator[Problem]:
+    per_round = config.schedule.labels_per_round
+    if config.budget < per_round:
+        yield Problem(
+            _set_last(settings, ("budget",), ("schedule", "labels_per_round")),
+            f"`budget` is {config.budget}, less than the {per_round} labels of one round",
+            (("budget",), per_round),
+        )
+
+
+def _warmup(config: RunConfig, settings: Settings) -> Iterator[Problem]:
+    warmup = config.learner.options.get("warmup", 0)
+    if config.budget < warmup:
+        yield Problem(
+            _set_last(settings, ("budget",), ("learner",)),
+            f"the learner waits for {warmup} labels and the `budget` is {config.budget}, so it would never learn",
+            (("budget",), warmup),
+        )
+
+
+def _bundled_task(config: RunConfig, settings: Settings) -> Iterator[Problem]:
+    """The bundled reward can grade the bundled prompts alone; who names it for their own prompts means it."""
+    origin = settings.origin(("oracle",))
+    if config.prompts != "bundled" and (origin is None or origin.place not in _USERS):
+        yield Problem(
+            ("prompts",),
+            "the prompts are your own, and the default oracle can grade the bundled prompts alone",
+            (("oracle",), {"name": "program", "function": "oracle.py:reward"}),
+        )
+
+
+def _merge(config: RunConfig, settings: Settings) -> Iterator[Problem]:
+    if config.merge and config.adapter is None:
+        yield Problem(
+            _set_last(settings, ("merge",), ("adapter",)),
+            "there are no adapters to merge, as `adapter` is null",
+            (("adapter",), {"rank": 16}),
+        )
+
+
+def _set_last(settings: Settings, *keys: Key) -> Key:
+    """Whichever of the keys was set in the highest place: the one that its author can change."""
+
+    def height(key: Key) -> int:
+        origin = settings.origin(key)
+        places = ("default", "recipe", "file", "argument", "environment", "flag")
+        return places.index(origin.place) if origin else -1
+
+    return max(keys, key=height)

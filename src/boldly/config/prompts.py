@@ -1,0 +1,126 @@
+"""The prompts of a run: which are trained on, which are held out, and whether they fit into the model's context."""
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from boldly import data
+from boldly.config.prompt_files import read_prompts
+from boldly.config.schema import RunConfig
+from boldly.errors import PromptsError
+from boldly.randomness import derive
+from boldly.types import Prompt
+
+_MOST_HELDOUT = 256
+
+
+@dataclass(frozen=True, slots=True)
+class PromptSet:
+    """The prompts of a run: those to train on and those held out, none of them in both.
+
+    `places` says where each prompt is by its id ("prompts.jsonl:3"); `notes` is what a user should know of the files.
+    """
+
+    train: tuple[Prompt, ...]
+    heldout: tuple[Prompt, ...]
+    places: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def load_prompts(config: RunConfig) -> PromptSet:
+    """The prompts that a configuration names, split by its seed where it asks for that.
+
+    Raises `PromptsError` for a file that can't be read, for prompts that are in both files, and for too few of them.
+    """
+    train, places, notes = _source(config.prompts, config.prompt_column, heldout=False)
+    kind = config.heldout
+    if kind == "auto" and config.prompts != "bundled":
+        kind = max(1, min(_MOST_HELDOUT, len(train) // 5))
+    if isinstance(kind, int):
+        train, heldout = _split(train, kind, config)
+    else:
+        name = "bundled" if kind == "auto" else kind
+        heldout, more, further = _source(name, config.prompt_column, heldout=True)
+        places, notes = {**places, **more}, notes + further
+        _refuse_overlap(train, heldout, places)
+    per_round, sampled = config.schedule.labels_per_round, config.schedule.prompts_per_label
+    if len(train) < per_round:
+        raise PromptsError(
+            f"{config.prompts}: holds {len(train)} prompts to train on, and a round buys {per_round} labels, one a "
+            f"prompt: write `schedule: {{labels_per_round: {len(train)}}}`."
+        )
+    if len(train) < per_round * sampled:
+        notes += (
+            f"a round samples {per_round * sampled} prompts and there are {len(train)}: some come twice in a round; "
+            f"`schedule: {{prompts_per_label: {len(train) // per_round}}}` keeps them apart.",
+        )
+    return PromptSet(tuple(train), tuple(heldout), places, notes)
+
+
+def check_lengths(
+    prompts: Sequence[Prompt],
+    lengths: Sequence[int],
+    *,
+    context: int,
+    max_tokens: int,
+    places: Mapping[str, str],
+) -> None:
+    """Raise `PromptsError` for the first prompt that leaves no room for a response. All three numbers are tokens."""
+    room = context - max_tokens
+    if room < 1:
+        raise PromptsError(
+            f"generation.max_tokens is {max_tokens} and the model's context {context} tokens, which leaves no room "
+            f"for a prompt: write `generation: {{max_tokens: {max(1, context // 2)}}}`."
+        )
+    too_long = [(prompt, length) for prompt, length in zip(prompts, lengths, strict=True) if length > room]
+    if too_long:
+        prompt, length = too_long[0]
+        others = f" (and {len(too_long) - 1} further prompts are too long)" if len(too_long) > 1 else ""
+        raise PromptsError(
+            f"{places.get(prompt.id, 'the prompts')}: is {length} tokens, and the context of {context} leaves {room} "
+            f"beside responses of {max_tokens}{others}: shorten it, remove it, or write a smaller "
+            f"`generation: {{max_tokens: {max(1, max_tokens // 2)}}}`."
+        )
+
+
+def _source(name: str, column: str, *, heldout: bool) -> tuple[list[Prompt], dict[str, str], tuple[str, ...]]:
+    """The different prompts of a file, where each is, and a note of how many were dropped."""
+    if name == "bundled":
+        return (data.heldout_prompts() if heldout else data.prompts()), {}, ()
+    places: dict[str, str] = {}
+    kept: list[Prompt] = []
+    rows = read_prompts(Path(name), column)
+    for line, prompt in rows:
+        if prompt.id not in places:
+            places[prompt.id] = f"{name}:{line}"
+            kept.append(prompt)
+    dropped = len(rows) - len(kept)
+    return (
+        kept,
+        places,
+        (f"{name}: {dropped} of {len(rows)} prompts are duplicates and were dropped.",) if dropped else (),
+    )
+
+
+def _split(prompts: list[Prompt], count: int, config: RunConfig) -> tuple[list[Prompt], list[Prompt]]:
+    """Prompts with one content stay on one side, so that none is trained on and judged by."""
+    contents = list(dict.fromkeys(prompt.content for prompt in prompts))
+    if count >= len(contents):
+        raise PromptsError(
+            f"{config.prompts}: holds {len(contents)} different prompts, too few to hold {count} of them out: "
+            f"write `heldout: {max(1, len(contents) // 5)}`."
+        )
+    out = set(random.Random(derive(config.seed, "heldout")).sample(contents, count))
+    return [p for p in prompts if p.content not in out], [p for p in prompts if p.content in out]
+
+
+def _refuse_overlap(train: Sequence[Prompt], heldout: Sequence[Prompt], places: Mapping[str, str]) -> None:
+    trained = {prompt.content: prompt for prompt in train}
+    shared = [prompt for prompt in heldout if prompt.content in trained]
+    if shared:
+        where, other = places.get(shared[0].id, "heldout"), places.get(trained[shared[0].content].id, "prompts")
+        raise PromptsError(
+            f"{where}: is held out and also trained on ({other}), as are {len(shared)} of {len(heldout)} held-out "
+            "prompts: remove them from one of the two, or write `heldout: auto` to split the prompts."
+        )

@@ -1,0 +1,140 @@
+"""From a recipe, a file, arguments, the environment and flags to one checked configuration."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from boldly.config.documents import Key, nearest, written
+from boldly.config.layers import (
+    Settings,
+    argument_layer,
+    chosen_recipe,
+    default_layer,
+    environment_layer,
+    file_layer,
+    flag_layer,
+    merge,
+    recipe_layer,
+)
+from boldly.config.methods import REGISTRIES, WORDS, function_of, options_model
+from boldly.config.pairing import check_pairing
+from boldly.config.problems import Problem, problems_of, refuse
+from boldly.config.schema import PARTS, RunConfig
+from boldly.hypotheses import Hypotheses
+from boldly.trackers import check_installed
+
+M = TypeVar("M", bound=BaseModel)
+
+_EXAMPLES = {name: word.example for name, word in WORDS.items()}
+_OWN_MODEL_TOKENS = 256
+_OWN_MODEL_RATE, _OWN_ADAPTER_RATE = 5e-6, 1e-4
+
+
+def read_config(
+    file: Path | None = None,
+    *,
+    arguments: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] | None = None,
+    flags: Mapping[str, str] | None = None,
+) -> RunConfig:
+    """The configuration that a recipe, a YAML file, arguments, variables and flags make together, the later winning.
+
+    `arguments` are keys and values from Python; of `environment` the variables that begin with BOLDLY_ are read;
+    `flags` are dotted names with their texts. Every option that a method has is filled in. Nothing is written.
+
+    Raises `ConfigError` with a line for each thing that can't work, and `MissingExtra` for a tracker that isn't there.
+    """
+    layers = [
+        *([file_layer(file)] if file else []),
+        argument_layer(arguments or {}),
+        environment_layer(environment or {}),
+        flag_layer(flags or {}),
+    ]
+    settings = merge([default_layer(), recipe_layer(chosen_recipe(layers)), *layers])
+    config = _resolved(settings)
+    refuse(check_pairing(config, settings), settings)
+    check_installed(config.report_to)
+    return config
+
+
+def _resolved(settings: Settings) -> RunConfig:
+    """The settings, typed, with every option of every method filled in."""
+    values = _sized(settings.values)
+    config, problems = _validated(RunConfig, values, (), _section_examples())
+    for section in PARTS:
+        if isinstance(values.get(section), dict):
+            values[section], wrong = _part(section, values)
+            problems += wrong
+    if isinstance(values.get("hypotheses"), dict):
+        options, wrong = _validated(options_model(Hypotheses), values["hypotheses"], ("hypotheses",), _EXAMPLES)
+        values["hypotheses"] = options.model_dump() if options else None
+        problems += wrong
+    refuse(problems, settings)
+    assert config is not None
+    values["recipe"] = config.recipe
+    values["output"] = config.output or f"runs/{config.recipe}-seed{config.seed}"
+    return RunConfig.model_validate(values)
+
+
+def _sized(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with the defaults that depend on the model's size: the bundled ones are a thousand times smaller."""
+    values = dict(settings)
+    if not _is_bundled(values):
+        generation = values.get("generation", {})
+        if isinstance(generation, dict):
+            values["generation"] = {"max_tokens": _OWN_MODEL_TOKENS, **generation}
+    return values
+
+
+def _is_bundled(values: Mapping[str, Any]) -> bool:
+    return values.get("model", "bundled") in ("bundled", "bundled-rare")
+
+
+def _part(section: str, values: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
+    """A part with all its options, and what is wrong with it."""
+    given = dict(values[section])
+    name, registry = given.pop("name", None), REGISTRIES[section]
+    if name is None:
+        example = _section_examples().get(section, next(iter(registry)))
+        return given, [Problem((section,), f"`{section}` has no name", ((section, "name"), example), given)]
+    if name not in registry:
+        example = nearest(str(name), list(registry)) or next(iter(registry))
+        why = f"`{section}` is {written(name)}, which is none of {', '.join(registry)}"
+        return given, [Problem((section, "name"), why, ((section, "name"), example))]
+    model = options_model(function_of(registry[name]))
+    for option, value in _run_wide(section, values).items():
+        if option in model.model_fields:
+            given.setdefault(option, value)
+    options, problems = _validated(model, given, (section,), _EXAMPLES, values[section])
+    return {"name": name, **(options.model_dump() if options else given)}, problems
+
+
+def _run_wide(section: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Options that follow from the rest of the run where nobody gave them."""
+    options = {"seed": values.get("seed", 0)}
+    if section == "learner" and not _is_bundled(values):
+        options["learning_rate"] = _OWN_MODEL_RATE if values.get("adapter") is None else _OWN_ADAPTER_RATE
+    return options
+
+
+def _section_examples() -> dict[str, Any]:
+    """What to write for a key of the outermost mapping that has no default: what the default recipe has."""
+    default = recipe_layer("default").values
+    parts = {section: default[section]["name"] for section in PARTS if isinstance(default.get(section), dict)}
+    return {"objective": {"name": "dpo", "beta": 0.1}, "hypotheses": {}, **parts}
+
+
+def _validated(
+    model: type[M],
+    values: Mapping[str, Any],
+    at: Key,
+    examples: Mapping[str, Any],
+    beside: Mapping[str, Any] = MappingProxyType({}),
+) -> tuple[M | None, list[Problem]]:
+    try:
+        return model.model_validate(values), []
+    except ValidationError as error:
+        return None, problems_of(error, model, at, examples, beside)
