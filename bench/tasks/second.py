@@ -87,8 +87,8 @@ def parse(text: str) -> Wish | None:
 
 
 def fit(wish: Wish, words: list[str]) -> float:
-    """Different allowed words over the words that should be there or are there, whichever are more; 0 to 1."""
-    return len(set(words) & set(wish.allowed)) / max(wish.count, len(words))
+    """Different allowed words, no more than were asked for, over the words asked for or there if more; 0 to 1."""
+    return min(len(set(words) & set(wish.allowed)), wish.count) / max(wish.count, len(words))
 
 
 def order(words: list[str]) -> float:

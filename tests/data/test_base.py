@@ -38,7 +38,9 @@ def sampled_shares(preset: Preset, samples: int) -> dict[str, float]:
         inputs = tokenizer(asked, padding=True, return_tensors="pt")
         output = model.generate(**inputs)[:, inputs["input_ids"].shape[1] :]
         ended = (output == tokenizer.eos_token_id).any(dim=1).tolist()
-        for problem, text, end in zip(asked, tokenizer.batch_decode(output, skip_special_tokens=True), ended, strict=True):
+        for problem, text, end in zip(
+            asked, tokenizer.batch_decode(output, skip_special_tokens=True), ended, strict=True
+        ):
             counts[style_of(problem, text, end)] += 1
     return {style: count / samples for style, count in counts.items()}
 
