@@ -18,7 +18,7 @@ LAYERS = (
     {"objectives", "references"},
     {"samplers", "selectors", "oracles", "ledger", "loop"}
     | {"learner", "hypotheses", "beliefs", "tables", "progress", "data"},
-    {"lab", "lm", "ledger.sql", "ledger.migrations", "cluster"},
+    {"lab", "lm", "ledger.sql", "cluster"},
     {"config", "metrics", "trackers", "testing"},
     {"runner"},
     {"report", "web"},
@@ -26,7 +26,7 @@ LAYERS = (
 )
 CORE = LAYERS[:3]
 APART = (LAYERS[3], LAYERS[6])
-ALLOWED_PAIRS = {("cluster", "lm"), ("ledger.sql", "ledger.migrations")}
+ALLOWED_PAIRS = {("cluster", "lm")}
 CORE_LIBRARIES = {"torch", "jaxtyping", "numpy", "scipy"}
 
 HOW_TO_ADD = (
@@ -147,7 +147,6 @@ def test_core_imports_only_its_libraries(path: Path):
         ("lm", "cluster", False),
         ("ledger", "ledger.sql", False),
         ("ledger.sql", "ledger", True),
-        ("ledger.sql", "ledger.migrations", True),
         ("report", "web", False),
         ("report", "metrics", True),
         ("metrics", "config", True),
