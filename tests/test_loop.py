@@ -7,6 +7,7 @@ from math import exp
 
 import pytest
 import torch
+
 from boldly.errors import WaitingForLabels
 from boldly.ledger import Budget, MemoryLedger
 from boldly.loop import Loop, Parts, Schedule, rounds
@@ -17,7 +18,6 @@ from boldly.samplers import mixture, policy_and_reference, policy_twice
 from boldly.selectors import first_pair, thompson
 from boldly.tables import compared, tabulate
 from boldly.types import Failure, Preference, Prompt, Tie
-
 from tests.support.tabular import MemoryArchive, TabularPolicy
 
 
@@ -174,7 +174,9 @@ class LogitLearner:
         pass
 
 
-def small_loop(ledger=None, archive=None, learner=None, seed=0, budget=24, sampler=None, selector=first_pair, **changes):
+def small_loop(
+    ledger=None, archive=None, learner=None, seed=0, budget=24, sampler=None, selector=first_pair, **changes
+):
     base = TabularPolicy(torch.tensor([1.0, 0.0, -1.0, -2.0], dtype=torch.float64))
     archive = archive or MemoryArchive(base)
     policy = archive[len(archive) - 1]
@@ -333,7 +335,5 @@ def test_a_lone_payable_pair_is_found_in_further_draws():
 def test_the_explored_response_is_the_references_whoever_won():
     loop, oracle = small_loop(sampler=policy_and_reference()), small_oracle()
     list(rounds(loop, oracle))
-    assert {label.query.explore for label in loop.ledger.labels()} == {
-        label.query.b for label in loop.ledger.labels()
-    }
+    assert {label.query.explore for label in loop.ledger.labels()} == {label.query.b for label in loop.ledger.labels()}
     assert {label.query.b.origin for label in loop.ledger.labels()} == {"iterate-0"}
