@@ -1,6 +1,9 @@
 """JSON that holds every Python string, also those that no encoding can write."""
 
 import json
+from typing import Any
+
+_DECODER = json.JSONDecoder()
 
 
 def dump(value: object) -> str:
@@ -11,3 +14,8 @@ def dump(value: object) -> str:
     except UnicodeEncodeError:
         return json.dumps(value, separators=(",", ":"))
     return text
+
+
+def load(text: str) -> Any:
+    """What `dump` wrote; it looks for no spaces around it, as `json.loads` does, which is most of its time."""
+    return _DECODER.raw_decode(text)[0]

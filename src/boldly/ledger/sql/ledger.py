@@ -1,6 +1,5 @@
 """The ledger on disk."""
 
-import json
 import math
 import threading
 from collections.abc import Generator, Mapping, Sequence
@@ -14,7 +13,7 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from boldly.errors import InvalidInput
 from boldly.ledger.accounting import Totals
-from boldly.ledger.json_text import dump
+from boldly.ledger.json_text import dump, load
 from boldly.ledger.protocol import Attempt, Budget, Iterate, Spent, Step
 from boldly.ledger.sql import schema
 from boldly.ledger.sql.database import Database
@@ -166,7 +165,7 @@ class SqlLedger:
                     table.round, table.number
                 )
             ).all()
-        return tuple(Step(round, number, tuple(json.loads(labels)), *rest) for round, number, labels, *rest in found)
+        return tuple(Step(round, number, tuple(load(labels)), *rest) for round, number, labels, *rest in found)
 
     def record_iterate(self, number: int, *, name: str, labels: int, facts: Mapping[str, object]) -> None:
         with self._transaction() as connection:
@@ -180,7 +179,7 @@ class SqlLedger:
             found = connection.execute(
                 select(table.number, table.name, table.labels, table.facts).order_by(table.number)
             ).all()
-        return tuple(Iterate(number, name, labels, json.loads(facts)) for number, name, labels, facts in found)
+        return tuple(Iterate(number, name, labels, load(facts)) for number, name, labels, facts in found)
 
     def close(self) -> None:
         with self._lock:

@@ -1,6 +1,8 @@
 """What is read again and again, in memory: prompts, responses, queries and labels, each row read once."""
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 
 from sqlalchemy import Connection, select
 
@@ -28,10 +30,11 @@ class Mirror:
 
     def refresh(self, connection: Connection) -> None:
         """Read what was added. Call it before a transaction writes: what it reads must never be rolled back."""
-        self._read_prompts(connection)
-        self._read_responses(connection)
-        self._read_queries(connection)
-        self._read_labels(connection)
+        with _without_collector():
+            self._read_prompts(connection)
+            self._read_responses(connection)
+            self._read_queries(connection)
+            self._read_labels(connection)
 
     def query(self, number: int) -> Query:
         return self._queries[number]
@@ -46,7 +49,7 @@ class Mirror:
     def _read_prompts(self, connection: Connection) -> None:
         table = schema.prompts.c
         new = select(table.id, table.content, table.facts).where(table.number >= len(self._prompts))
-        for prompt_id, content, facts in connection.execute(new.order_by(table.number)):
+        for prompt_id, content, facts in connection.execute(new.order_by(table.number)).all():
             number = self.prompts[prompt_id] = len(self._prompts)
             self._prompts[number] = read_prompt(content, facts)
 
@@ -54,7 +57,7 @@ class Mirror:
         table = schema.responses.c
         values = (table.text, table.tokens, table.origin, table.log_prob, table.sampled_log_prob, table.ended)
         new = select(table.prompt, table.id, *values).where(table.number >= len(self._responses))
-        for prompt, response_id, *columns in connection.execute(new.order_by(table.number)):
+        for prompt, response_id, *columns in connection.execute(new.order_by(table.number)).all():
             number = self.responses[prompt, response_id] = len(self._responses)
             self._responses[number] = read_response(*columns)
 
@@ -62,7 +65,9 @@ class Mirror:
         table = schema.queries.c
         values = (table.prompt, table.a, table.b, table.round, table.place, table.explore, table.account)
         new = select(table.id, *values).where(table.number >= len(self._queries))
-        for query_id, prompt, a, b, round, place, explore, account in connection.execute(new.order_by(table.number)):
+        for query_id, prompt, a, b, round, place, explore, account in connection.execute(
+            new.order_by(table.number)
+        ).all():
             number = self.queries[query_id] = len(self._queries)
             self._queries[number] = Query(
                 self._prompts[prompt], self._responses[a], self._responses[b], round, place, explore, account
@@ -79,8 +84,20 @@ class Mirror:
             .where(table.sequence >= len(self._label_of))
             .order_by(table.sequence)
         )
-        for sequence, number, kind, probability, source, price, time in connection.execute(new):
+        for sequence, number, kind, probability, source, price, time in connection.execute(new).all():
             query = self._queries[number]
             label = Label(sequence, query, read_verdict(kind, probability), source, price, time)
             self._label_of[number] = label
             self.labels[query.account].append(label)
+
+
+@contextmanager
+def _without_collector() -> Generator[None]:
+    """Reading many rows makes many objects and no garbage; looking for some would take as long as reading."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

@@ -1,13 +1,13 @@
 """Between the words of boldly and the columns of `schema`."""
 
-import json
 import math
 import struct
 from types import MappingProxyType
 from typing import Any
 
 from boldly.errors import InvalidInput
-from boldly.ledger.json_text import dump
+from boldly.ledger.json_text import dump, load
+from boldly.ledger.words import word_of
 from boldly.types import (
     Abstention,
     BothBad,
@@ -32,9 +32,9 @@ def prompt_row(prompt: Prompt) -> Row:
 
 
 def read_prompt(content: str, facts: str) -> Prompt:
-    said = json.loads(content)
+    said = load(content)
     read = said if isinstance(said, str) else tuple(Message(message["role"], message["content"]) for message in said)
-    return Prompt(read, MappingProxyType(json.loads(facts)))
+    return Prompt(read, MappingProxyType(load(facts)))
 
 
 def response_row(response: Response) -> Row:
@@ -51,7 +51,7 @@ def response_row(response: Response) -> Row:
 def read_response(
     text: str, tokens: bytes, origin: str, log_prob: float | None, sampled_log_prob: float | None, ended: bool
 ) -> Response:
-    return Response(json.loads(text), unpack(tokens), origin, _number(log_prob), _number(sampled_log_prob), ended)
+    return Response(load(text), unpack(tokens), origin, _number(log_prob), _number(sampled_log_prob), ended)
 
 
 def query_row(query: Query) -> Row:
@@ -59,17 +59,11 @@ def query_row(query: Query) -> Row:
 
 
 def verdict_row(verdict: Verdict) -> Row:
-    match verdict:
-        case Preference(probability):
-            return {"kind": "preference", "probability": probability, "reason": None}
-        case Tie():
-            return {"kind": "tie", "probability": None, "reason": None}
-        case BothBad():
-            return {"kind": "both_bad", "probability": None, "reason": None}
-        case Abstention():
-            return {"kind": "abstention", "probability": None, "reason": None}
-        case Failure(reason):
-            return {"kind": "failure", "probability": None, "reason": dump(reason)}
+    return {
+        "kind": word_of(verdict),
+        "probability": verdict.probability if isinstance(verdict, Preference) else None,
+        "reason": dump(verdict.reason) if isinstance(verdict, Failure) else None,
+    }
 
 
 def read_verdict(kind: str, probability: float | None) -> Verdict:
