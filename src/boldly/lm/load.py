@@ -55,19 +55,17 @@ def load(
     _refuse_remote_code(folder, facts)
     place = _device(device)
     tokenizer = _tokenizer(folder)
-    config = _without_noise(_config(folder))
-    module = _module(folder, config, _dtype(dtype, place), place)
-    _check_weights(folder, module)
+    module = read_module(folder, dtype=_dtype(dtype, place), device=place)
     rows = _rows(module)
     check_vocabulary(folder, largest=max(tokenizer.get_vocab().values(), default=-1), rows=rows)
     end_tokens = _end_tokens(folder, tokenizer, module.generation_config, rows)
     _check_causal(folder, module)
-    context = _context(folder, config, tokenizer)
+    context = _context(folder, module.config, tokenizer)
     check_context(folder, context, room=2)
-    if adapter is not None:
-        module = adapted(module, adapter)
+    if is_hub_name(directory):
+        module.name_or_path = str(directory).partition("@")[0]
     return LanguageModel(
-        module=module.eval(),
+        module=(module if adapter is None else adapted(module, adapter)).eval(),
         tokenizer=tokenizer,
         end_tokens=end_tokens,
         pad_token=end_tokens[0] if tokenizer.pad_token_id is None else cast(int, tokenizer.pad_token_id),
@@ -76,6 +74,44 @@ def load(
         adapter=adapter is not None,
         directory=folder,
     )
+
+
+def read_module(
+    folder: Path, *, dtype: torch.dtype, device: torch.device, attention: str | None = None
+) -> PreTrainedModel:
+    """The module of a model directory, in evaluation mode; `attention` names its implementation, None the fitting one.
+
+    Raises `ModelError` if it has no causal class, or if a tensor is missing, unexpected, misshapen or not finite.
+    """
+    config = _without_noise(_config(folder))
+    module, info = _reading(
+        folder,
+        "the weights",
+        lambda: AutoModelForCausalLM.from_pretrained(
+            folder,
+            config=config,
+            dtype=dtype,
+            attn_implementation=attention,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            output_loading_info=True,
+        ),
+    )
+    for kind in ("missing", "unexpected", "mismatched"):
+        if info[f"{kind}_keys"]:
+            names = sorted(map(str, info[f"{kind}_keys"]))
+            raise ModelError(
+                f"{folder} has {len(names)} {kind} tensors, the first of them {names[0]}; "
+                f"write the model out again with the class that its config.json names, `{type(module).__name__}`."
+            )
+    for name, tensor in module.state_dict().items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise ModelError(
+                f"{name} in {folder} has values that are not finite, so every answer would be noise; "
+                f"write `model: PATH` with an earlier checkpoint."
+            )
+    return module.to(device).eval()
 
 
 def _fetch(name: str | Path) -> Path:
@@ -133,30 +169,6 @@ def _without_noise(config: PretrainedConfig) -> PretrainedConfig:
     return quiet
 
 
-def _module(folder: Path, config: PretrainedConfig, dtype: torch.dtype, place: torch.device) -> PreTrainedModel:
-    module, info = _reading(
-        folder,
-        "the weights",
-        lambda: AutoModelForCausalLM.from_pretrained(
-            folder,
-            config=config,
-            dtype=dtype,
-            use_safetensors=True,
-            trust_remote_code=False,
-            local_files_only=True,
-            output_loading_info=True,
-        ),
-    )
-    for kind in ("missing", "unexpected", "mismatched"):
-        if info[f"{kind}_keys"]:
-            names = sorted(map(str, info[f"{kind}_keys"]))
-            raise ModelError(
-                f"{folder} has {len(names)} {kind} tensors, the first of them {names[0]}; "
-                f"write the model out again with the class that its config.json names, `{type(module).__name__}`."
-            )
-    return module.to(place)
-
-
 def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     return _reading(
         folder,
@@ -173,15 +185,6 @@ def _reading(folder: Path, what: str, read: Callable[[], Any]) -> Any:
             f"transformers can't read {what} of {folder} ({_first_line(error)}); "
             f"write the model and its tokenizer out again with save_pretrained."
         ) from error
-
-
-def _check_weights(folder: Path, module: PreTrainedModel) -> None:
-    for name, tensor in module.state_dict().items():
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise ModelError(
-                f"{name} in {folder} has values that are not finite, so every answer would be noise; "
-                f"write `model: PATH` with an earlier checkpoint."
-            )
 
 
 @torch.no_grad()
