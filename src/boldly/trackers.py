@@ -36,25 +36,27 @@ def check_installed(names: Sequence[str]) -> None:
 
 
 class Trackers:
-    """All trackers of a run, fed by its progress."""
+    """The trackers called `names` of the run in the directory `run`, fed by its progress.
 
-    def __init__(self, trackers: Sequence[Tracker]) -> None:
-        self._trackers = tuple(trackers)
+    They are opened at the first record, when the directory is there; a run that was stopped goes on in the same place.
+    """
+
+    def __init__(self, names: Sequence[str], run: Path, config: Mapping[str, Any]) -> None:
+        check_installed(names)
+        self._names, self._run, self._config = tuple(names), run, config
+        self._open: list[Tracker] | None = None
 
     def __call__(self, progress: Progress) -> None:
-        if progress.record is not None:
-            for tracker in self._trackers:
-                tracker.log(progress.labels, numbers(progress.record))
+        if progress.record is None:
+            return
+        if self._open is None:
+            self._open = [_TRACKERS[name](self._run, self._config) for name in self._names]
+        for tracker in self._open:
+            tracker.log(progress.record.labels, numbers(progress.record))
 
     def close(self) -> None:
-        for tracker in self._trackers:
+        for tracker in self._open or ():
             tracker.close()
-
-
-def open_trackers(names: Sequence[str], run: Path, config: Mapping[str, Any]) -> Trackers:
-    """The trackers called `names` of the run in the directory `run`; one that was stopped goes on in the same place."""
-    check_installed(names)
-    return Trackers([_TRACKERS[name](run, config) for name in names])
 
 
 def numbers(record: Record) -> dict[str, float]:

@@ -1,0 +1,87 @@
+"""`boldly`: its commands, and what becomes of their errors."""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+
+from cyclopts import App, CycloptsError
+
+from boldly.errors import BoldlyError
+
+app = App(
+    name="boldly",
+    help="Align a language model to preferences with the fewest labels.",
+    help_format="plaintext",
+    result_action="return_value",
+    exit_on_error=False,
+    print_error=False,
+)
+
+_COMMANDS = {
+    "run": (
+        "Run the loop to the end of its label budget: sample, choose, label, learn, keep.\n\n"
+        "Without any argument it is the bundled model on the bundled task. Any key of a configuration is a flag, the "
+        "options of a method too: --learner.steps 4. Defaults give way to the recipe, that to the file, that to the "
+        "environment (BOLDLY_BUDGET, BOLDLY_LEARNER__STEPS), that to flags. The same command again continues a run "
+        "that was stopped."
+    ),
+    "status": "Show where a run stands: labels, budget, and how its newest iterate does.",
+    "report": "Write one page that shows what each label bought; several runs are compared.",
+    "export": "Write the labels of a run, in the order they were bought.",
+    "init": "Write a commented configuration for a model, prompts and an oracle of your own.",
+    "doctor": "Show what is installed, and what a run would use.",
+}
+
+for _name, _help in _COMMANDS.items():
+    app.command(f"boldly.cli.{_name}:{_name}", name=_name, help=_help)
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal that asks to stop, raised where the program stands, as Ctrl-C is."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.exit_code = 128 + number
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command that `arguments` (else `sys.argv`) names, and return its exit code."""
+    try:
+        with _signals():
+            return int(app(arguments) or 0)
+    except CycloptsError as error:
+        return _fail(f"{error}".strip(), 2)
+    except BoldlyError as error:
+        return _fail(str(error), error.exit_code)
+    except KeyboardInterrupt as stop:
+        print("boldly: stopped; what was bought is kept, and the same command continues.", file=sys.stderr)
+        return getattr(stop, "exit_code", 128 + signal.SIGINT)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+
+
+def _fail(message: str, code: int) -> int:
+    for line in message.splitlines():
+        print(f"boldly: {line}" if not line.startswith(" ") else line, file=sys.stderr)
+    return code
+
+
+@contextmanager
+def _signals() -> Generator[None]:
+    """SIGTERM and SIGHUP stop as Ctrl-C does while the block runs."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise Stopped(number)
+
+    numbers = (signal.SIGTERM, signal.SIGHUP) if threading.current_thread() is threading.main_thread() else ()
+    before = {number: signal.signal(number, stop) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,25 @@
+"""`boldly report`."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+
+def report(
+    runs: Annotated[
+        list[Path] | None, Parameter(help="directories of runs; the newest in runs/ if none is given")
+    ] = None,
+    *,
+    output: Annotated[
+        Path | None, Parameter(alias="-o", help="the page; report.html in the run, or comparison.html here for several")
+    ] = None,
+) -> int:
+    from boldly.cli.status import newest_run
+    from boldly.report import write_report
+
+    chosen = runs or [newest_run(Path("runs"))]
+    page = output or (chosen[0] / "report.html" if len(chosen) == 1 else Path("comparison.html"))
+    write_report(chosen, page)
+    print(page)
+    return 0

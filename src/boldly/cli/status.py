@@ -1,0 +1,118 @@
+"""`boldly status`: what the files of a run say, without loading its model."""
+
+import json
+import os
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from boldly.cli.view import interval
+from boldly.errors import InvalidInput
+from boldly.progress import Interval, Record
+
+
+def status(
+    run: Annotated[Path | None, Parameter(help="the run's directory; the newest in runs/ if not given")] = None,
+    *,
+    json: Annotated[bool, Parameter(negative=(), help="print one JSON object")] = False,
+) -> int:
+    found = read_status(run or newest_run(Path("runs")))
+    print(_as_json(found) if json else _as_text(found))
+    return 0
+
+
+def newest_run(folder: Path) -> Path:
+    """The run in `folder` whose ledger was written last."""
+    ledgers = sorted(folder.glob("*/ledger.sqlite"), key=lambda path: path.stat().st_mtime)
+    if not ledgers:
+        raise InvalidInput(f"there is no run in {folder}/: write `boldly status DIR`, or start one with `boldly run`.")
+    return ledgers[-1].parent
+
+
+def read_status(run: Path) -> dict[str, Any]:
+    """Where a run stands: its labels by what they came to, and how its newest and its best iterate do.
+
+    Raises `InvalidInput` for a directory that holds no run.
+    """
+    from boldly.config.documents import read_document
+    from boldly.ledger.sql import SqlLedger
+    from boldly.metrics import plain, read
+
+    if not (run / "ledger.sqlite").is_file():
+        raise InvalidInput(f"{run} holds no run of boldly: write `boldly status DIR` with what `--output` named.")
+    config = read_document(run / "config.yaml").values
+    with closing(SqlLedger(run / "ledger.sqlite", read_only=True)) as ledger:
+        spent = ledger.spent()
+        evaluation_labels = ledger.spent("evaluation").labels
+    records = read(run / "metrics.jsonl")
+    judged = [record for record in records if record.evaluation is not None]
+    return {
+        "run": str(run),
+        "state": _state(run),
+        "recipe": config.get("recipe"),
+        "labels": spent.labels,
+        "budget": config.get("budget"),
+        "open": spent.open,
+        "failed": spent.failed,
+        "money": spent.money,
+        "evaluation_labels": evaluation_labels,
+        "iterates": records[-1].iterate if records else 0,
+        "newest": plain(_figures(judged[-1])) if judged else None,
+        "base": plain(_figures(judged[0])) if judged and judged[0].iterate == 0 else None,
+        "model": _there(run / "model"),
+        "report": _there(run / "report.html"),
+    }
+
+
+def _figures(record: Record) -> Mapping[str, Any]:
+    evaluation = record.evaluation
+    assert evaluation is not None
+    names = ("reward", "win_rate", "kl_policy", "kl_reference", "length")
+    return {"iterate": record.iterate, "labels": record.labels, **{name: getattr(evaluation, name) for name in names}}
+
+
+def _state(run: Path) -> str:
+    """Whether a process holds the run, it ended, or it was stopped on its way."""
+    try:
+        holder = json.loads((run / "ledger.sqlite.lock").read_text())
+        os.kill(holder["pid"], 0)
+        return f"running, process {holder['pid']} on {holder['host']}"
+    except (OSError, ValueError, KeyError):
+        return "done" if (run / "result.json").is_file() else "stopped, the same command continues"
+
+
+def _there(path: Path) -> str | None:
+    return str(path) if path.exists() else None
+
+
+def _as_json(found: Mapping[str, Any]) -> str:
+    return json.dumps(found)
+
+
+def _as_text(found: Mapping[str, Any]) -> str:
+    rows = [
+        ("run", f"{found['run']} (recipe {found['recipe']})"),
+        ("state", found["state"]),
+        (
+            "labels",
+            f"{found['labels']} of {found['budget']}" + (f", {found['open']} on their way" if found["open"] else ""),
+        ),
+    ]
+    if found["failed"]:
+        rows.append(("failed", f"{found['failed']} attempts without an answer"))
+    if found["money"]:
+        rows.append(("money", f"{found['money']:g}"))
+    if newest := found["newest"]:
+        shown = {name: Interval(**value) if isinstance(value, dict) else None for name, value in newest.items()}
+        rows += [
+            ("iterate", f"{newest['iterate']}, after {newest['labels']} labels"),
+            ("reward", interval(shown["reward"])),
+            ("win rate", f"{interval(shown['win_rate'])} against the base"),
+            ("KL", f"{interval(shown['kl_policy'])} from the base, {interval(shown['kl_reference'])} to it, in nats"),
+            ("length", f"{interval(shown['length'], 1)} tokens"),
+        ]
+    rows += [(name, found[name]) for name in ("model", "report") if found[name]]
+    return "\n".join(f"{name:<10}{value}" for name, value in rows)
