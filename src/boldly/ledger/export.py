@@ -1,7 +1,6 @@
 """Labels as rows that other tools read: prompt, chosen and rejected, and beside them all that the ledger knows."""
 
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
@@ -31,17 +30,16 @@ def export(ledger: Ledger, target: Path | TextIO) -> int:
     """
     if not isinstance(target, Path):
         return _write(ledger, target)
+    beside = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
         try:
-            with open(descriptor, "w", encoding="utf-8") as file:
+            with beside.open("w", encoding="utf-8") as file:
                 count = _write(ledger, file)
                 file.flush()
-                os.fsync(descriptor)
-            os.replace(name, target)
-        except BaseException:
-            os.unlink(name)
-            raise
+                os.fsync(file.fileno())
+            beside.replace(target)
+        finally:
+            beside.unlink(missing_ok=True)
     except OSError as error:
         raise StorageError(
             f"`{target}` can't be written: {error.strerror}; name a file in a directory that exists and has room."
@@ -74,7 +72,7 @@ def _row(label: Label) -> dict[str, Any]:
         "time": label.time,
         "origin_a": query.a.origin,
         "origin_b": query.b.origin,
-        "explore": query.explore,
+        "explore": query.explore and query.explore.text,
         "query_id": query.id,
         "facts": dict(query.prompt.facts),
     }

@@ -40,13 +40,12 @@ class MemoryLedger:
         with self._open():
             for query in queries:
                 prompt_id = query.prompt.id
-                first = replace(
-                    query,
-                    prompt=self._prompts.setdefault(prompt_id, query.prompt),
-                    a=self._responses.setdefault((prompt_id, query.a.id), query.a),
-                    b=self._responses.setdefault((prompt_id, query.b.id), query.b),
+                a, b, explore = (
+                    said and self._responses.setdefault((prompt_id, said.id), said)
+                    for said in (query.a, query.b, query.explore)
                 )
-                self._queries.setdefault(query.id, first)
+                prompt = self._prompts.setdefault(prompt_id, query.prompt)
+                self._queries.setdefault(query.id, replace(query, prompt=prompt, a=a, b=b, explore=explore))
 
     def queries(self, round: int, account: Account = "training") -> tuple[Query, ...]:
         with self._open():

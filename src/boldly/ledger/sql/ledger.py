@@ -45,12 +45,12 @@ class SqlLedger:
             for query in queries:
                 prompt_id = query.prompt.id
                 prompt = prompts.number(prompt_id, {"id": prompt_id, **prompt_row(query.prompt)})
-                a, b = (
-                    responses.number((prompt, said.id), {"prompt": prompt, "id": said.id, **response_row(said)})
-                    for said in (query.a, query.b)
-                )
-                query_id = query.id
-                asked.number(query_id, {"id": query_id, "prompt": prompt, "a": a, "b": b, **query_row(query)})
+                row = {"id": query.id, "prompt": prompt, "explore": None, **query_row(query)}
+                for slot, said in (("a", query.a), ("b", query.b), ("explore", query.explore)):
+                    if said is not None:
+                        columns = {"prompt": prompt, "id": said.id, **response_row(said)}
+                        row[slot] = responses.number((prompt, said.id), columns)
+                asked.number(query.id, row)
             for table, new in ((schema.prompts, prompts), (schema.responses, responses), (schema.queries, asked)):
                 if new.rows:
                     connection.execute(insert(table), list(new.rows.values()))

@@ -69,9 +69,9 @@ class Mirror:
             new.order_by(table.number)
         ).all():
             number = self.queries[query_id] = len(self._queries)
-            self._queries[number] = Query(
-                self._prompts[prompt], self._responses[a], self._responses[b], round, place, explore, account
-            )
+            said, other = self._responses[a], self._responses[b]
+            drawn = None if explore is None else self._responses[explore]
+            self._queries[number] = Query(self._prompts[prompt], said, other, round, place, drawn, account)
             self._rounds.setdefault((account, round), []).append(number)
 
     def _read_labels(self, connection: Connection) -> None:

@@ -55,7 +55,7 @@ def read_response(
 
 
 def query_row(query: Query) -> Row:
-    return {"account": query.account, "round": query.round, "place": query.place, "explore": query.explore}
+    return {"account": query.account, "round": query.round, "place": query.place}
 
 
 def verdict_row(verdict: Verdict) -> Row:

@@ -67,7 +67,7 @@ queries = Table(
     Column("prompt", Integer, ForeignKey(prompts.c.number), nullable=False),
     Column("a", Integer, ForeignKey(responses.c.number), nullable=False),
     Column("b", Integer, ForeignKey(responses.c.number), nullable=False),
-    Column("explore", String(1)),
+    Column("explore", Integer, ForeignKey(responses.c.number)),
 )
 
 attempts = Table(

@@ -1,0 +1,296 @@
+"""What every ledger keeps: the law of `boldly.ledger.protocol.Ledger`, clause by clause."""
+
+import itertools
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from boldly.errors import BudgetSpent, InvalidInput, StorageError
+from boldly.ledger.protocol import Attempt, Budget, Iterate, Ledger, Spent, Step
+from boldly.testing.build import query, response
+from boldly.types import Abstention, BothBad, Failure, Label, Message, Preference, Prompt, Query, Tie, Verdict
+
+FREE = Budget(labels=None)
+
+
+def reserve(ledger: Ledger, asked: Query, budget: Budget = FREE, bound: float = 0.0) -> Attempt:
+    return ledger.reserve(asked.id, bound=bound, budget=budget)
+
+
+def buy(ledger: Ledger, asked: Query, verdict: Verdict, budget: Budget = FREE, price: float = 0.0) -> Label | None:
+    attempt = reserve(ledger, asked, budget, price)
+    return ledger.tell(attempt.id, verdict, source="judge", price=price)
+
+
+class LedgerContract:
+    """Inherit it, and return a new ledger, kept in `folder` if it is kept anywhere, from `make`."""
+
+    def make(self, folder: Path) -> Ledger:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def ledger(self, tmp_path: Path, request: pytest.FixtureRequest) -> Ledger:
+        made = self.make(tmp_path)
+        request.addfinalizer(made.close)  # noqa: PT021 (run-time type checks hide a generator from pytest)
+        return made
+
+    def test_queries_come_back_in_the_order_they_were_asked(self, ledger: Ledger):
+        asked = [query(place) for place in (3, 1, 2)]
+        ledger.ask(asked)
+        ledger.ask([query(9, round=1), query(8, account="evaluation")])
+        assert ledger.queries(0) == tuple(asked)
+        assert ledger.queries(1) == (query(9, round=1),)
+        assert ledger.queries(0, "evaluation") == (query(8, account="evaluation"),)
+        assert ledger.queries(2) == ()
+
+    def test_asking_again_changes_nothing(self, ledger: Ledger):
+        ledger.ask([query(0)])
+        ledger.ask([replace(query(0), explore=response("aaa")), query(1), query(1)])
+        assert ledger.queries(0) == (query(0), query(1))
+
+    def test_one_answer_to_two_prompts_keeps_both_log_probabilities(self, ledger: Ledger):
+        first, second = query(0), query(1)
+        second = replace(second, a=replace(second.a, log_prob=-7.25))
+        assert first.a.id == second.a.id
+        ledger.ask([first, second])
+        assert ledger.queries(0) == (first, second)
+
+    def test_what_is_stored_first_stands(self, ledger: Ledger):
+        first = query(0)
+        again = replace(first, round=1, a=replace(first.a, log_prob=-99.0))
+        ledger.ask([first])
+        ledger.ask([again])
+        assert ledger.queries(1)[0].a.log_prob == first.a.log_prob
+
+    def test_values_come_back_exactly(self, ledger: Ledger):
+        odd = Prompt((Message("system", "\x00 \ud83d é"), Message("user", "")), {"answer": [1, {"x": None}], "é": 0.1})
+        numbers = (-0.1, -1e-308, 5e-324, -1.7976931348623157e308, float("-inf"), -1 / 3)
+        asked = [
+            Query(odd, replace(response("\x00"), log_prob=x, tokens=(0, 2**31 - 1)), response("", log_prob=x), 7, place)
+            for place, x in enumerate(numbers)
+        ]
+        asked = [replace(q, a=replace(q.a, text=f"{place}", ended=False)) for place, q in enumerate(asked)]
+        asked = [replace(q, b=replace(q.b, sampled_log_prob=-2.5, text=f"b{place}")) for place, q in enumerate(asked)]
+        asked[0] = replace(asked[0], explore=asked[0].b)
+        asked[1] = replace(asked[1], explore=response("a third"))
+        ledger.ask(asked)
+        assert ledger.queries(7) == tuple(asked)
+        assert [q.a.log_prob.hex() for q in ledger.queries(7)] == [x.hex() for x in numbers]
+
+    def test_a_log_probability_that_is_not_known_stays_so(self, ledger: Ledger):
+        asked = query(0)
+        ledger.ask([replace(asked, a=replace(asked.a, log_prob=float("nan")))])
+        assert str(ledger.queries(0)[0].a.log_prob) == "nan"
+
+    @pytest.mark.parametrize("verdict", [Preference(1.0), Preference(1 / 3), Tie(), BothBad(), Abstention()], ids=str)
+    def test_a_verdict_becomes_the_label_of_its_query(self, ledger: Ledger, verdict: Verdict):
+        ledger.ask([query(0), query(1)])
+        label = buy(ledger, query(1), verdict, price=0.25)
+        assert label is not None
+        assert (label.sequence, label.query, label.verdict) == (0, query(1), verdict)
+        assert (label.source, label.price) == ("judge", 0.25)
+        assert ledger.labels() == (label,)
+        assert ledger.waiting(0) == (query(0),)
+
+    def test_labels_are_numbered_over_both_accounts(self, ledger: Ledger):
+        asked = [query(0), query(1, account="evaluation"), query(2), query(3)]
+        ledger.ask(asked)
+        verdicts = [Tie(), Tie(), Failure("down"), Tie()]
+        told = [buy(ledger, one, verdict) for one, verdict in zip(asked, verdicts, strict=True)]
+        assert [label and label.sequence for label in told] == [0, 1, None, 2]
+        assert [label.sequence for label in ledger.labels()] == [0, 2]
+        assert [label.sequence for label in ledger.labels("evaluation")] == [1]
+
+    def test_labels_keep_the_order_of_purchase(self, ledger: Ledger):
+        ledger.ask([query(place) for place in range(4)])
+        for place in (2, 0, 3, 1):
+            buy(ledger, query(place), Tie())
+        assert [label.query.place for label in ledger.labels()] == [2, 0, 3, 1]
+
+    def test_telling_again_changes_nothing(self, ledger: Ledger):
+        ledger.ask([query(0)])
+        attempt = reserve(ledger, query(0))
+        first = ledger.tell(attempt.id, Preference(1.0), source="judge", price=0.0)
+        again = ledger.tell(attempt.id, Preference(0.0), source="other", price=0.0)
+        assert again == first
+        assert ledger.labels() == (first,)
+        assert ledger.spent() == Spent(labels=1, preferences=1)
+
+    def test_a_second_label_is_surplus(self, ledger: Ledger):
+        ledger.ask([query(0), query(1)])
+        first = buy(ledger, query(0), Preference(1.0), price=0.5)
+        second = buy(ledger, query(0), Tie(), price=0.5)
+        third = buy(ledger, query(1), Tie())
+        assert second == first
+        assert third is not None
+        assert third.sequence == 1
+        assert ledger.labels() == (first, third)
+        assert ledger.spent() == Spent(labels=3, preferences=1, ties=2, surplus=1, money=1.0)
+
+    def test_a_failure_is_no_label(self, ledger: Ledger):
+        ledger.ask([query(0)])
+        assert buy(ledger, query(0), Failure("HTTP 503"), price=0.25) is None
+        assert ledger.labels() == ()
+        assert ledger.waiting(0) == (query(0),)
+        assert ledger.spent() == Spent(failed=1, money=0.25)
+        assert buy(ledger, query(0), Tie()) is not None
+        assert ledger.attempts(query(0).id) == 2
+
+    def test_attempts_are_numbered_for_each_query(self, ledger: Ledger):
+        ledger.ask([query(0), query(1)])
+        made = [reserve(ledger, query(place)) for place in (0, 1, 0)]
+        assert [(one.query_id, one.number) for one in made] == [(query(0).id, 1), (query(1).id, 1), (query(0).id, 2)]
+        assert len({one.id for one in made}) == 3
+        assert [ledger.attempts(query(place).id) for place in (0, 1, 2)] == [2, 1, 0]
+
+    def test_every_kind_is_counted_in_its_account(self, ledger: Ledger):
+        kinds: list[Verdict] = [Preference(0.5), Tie(), BothBad(), Abstention(), Failure("")]
+        asked = [query(place, account="evaluation") for place in range(6)]
+        ledger.ask(asked)
+        for one, verdict in zip(asked, kinds, strict=False):
+            buy(ledger, one, verdict, price=0.1)
+        reserve(ledger, asked[5], bound=0.3)
+        expected = Spent(4, preferences=1, ties=1, both_bad=1, abstentions=1, failed=1, open=1, money=0.8)
+        assert ledger.spent("evaluation") == expected
+        assert ledger.spent() == Spent()
+
+    def test_the_budget_of_labels_counts_answers_and_open_attempts(self, ledger: Ledger):
+        ledger.ask([query(place) for place in range(4)])
+        budget = Budget(labels=2)
+        buy(ledger, query(0), Abstention(), budget)
+        attempt = reserve(ledger, query(1), budget)
+        with pytest.raises(BudgetSpent, match="2 labels"):
+            reserve(ledger, query(2), budget)
+        ledger.tell(attempt.id, Failure("down"), source="judge", price=0.0)
+        buy(ledger, query(2), Tie(), budget)
+        with pytest.raises(BudgetSpent):
+            reserve(ledger, query(3), budget)
+        assert ledger.attempts(query(3).id) == 0
+        assert ledger.spent().labels == 2
+
+    def test_the_budget_of_money_counts_bounds(self, ledger: Ledger):
+        ledger.ask([query(place) for place in range(12)])
+        budget = Budget(labels=None, money=1.0)
+        for place in range(10):
+            assert buy(ledger, query(place), Tie(), budget, price=0.1) is not None
+        assert ledger.spent().money == 1.0
+        with pytest.raises(BudgetSpent, match=r"may cost 0\.1"):
+            reserve(ledger, query(10), budget, bound=0.1)
+        assert reserve(ledger, query(10), budget, bound=0.0)
+
+    def test_a_settled_price_frees_the_rest_of_its_bound(self, ledger: Ledger):
+        ledger.ask([query(0), query(1)])
+        budget = Budget(labels=None, money=1.0)
+        attempt = reserve(ledger, query(0), budget, bound=0.9)
+        with pytest.raises(BudgetSpent):
+            reserve(ledger, query(1), budget, bound=0.5)
+        ledger.tell(attempt.id, Tie(), source="judge", price=0.2)
+        assert reserve(ledger, query(1), budget, bound=0.8)
+        assert ledger.spent().money == 1.0
+
+    def test_the_budget_of_one_account_is_not_the_other_s(self, ledger: Ledger):
+        ledger.ask([query(0), query(1, account="evaluation")])
+        buy(ledger, query(0), Tie(), Budget(labels=1))
+        assert buy(ledger, query(1, account="evaluation"), Tie(), Budget(labels=1)) is not None
+
+    def test_an_abandoned_attempt_costs_money_but_no_label(self, ledger: Ledger):
+        ledger.ask([query(0)])
+        attempt = reserve(ledger, query(0), Budget(labels=1), bound=0.5)
+        assert ledger.abandon() == 1
+        assert ledger.abandon() == 0
+        assert ledger.spent() == Spent(failed=1, money=0.5)
+        assert ledger.tell(attempt.id, Tie(), source="judge", price=0.5) is None
+        assert buy(ledger, query(0), Tie(), Budget(labels=1, money=1.0), price=0.5) is not None
+
+    def test_a_price_above_its_bound_is_refused(self, ledger: Ledger):
+        ledger.ask([query(0)])
+        attempt = reserve(ledger, query(0), bound=0.1)
+        with pytest.raises(InvalidInput, match=r"reserved at 0\.1"):
+            ledger.tell(attempt.id, Tie(), source="judge", price=0.2)
+        assert ledger.labels() == ()
+        assert ledger.spent().open == 1
+        assert ledger.tell(attempt.id, Tie(), source="judge", price=0.1) is not None
+
+    @pytest.mark.parametrize("price", [-0.1, float("nan"), float("inf")])
+    def test_a_price_that_is_none_is_refused(self, ledger: Ledger, price: float):
+        ledger.ask([query(0)])
+        with pytest.raises(InvalidInput, match="price"):
+            reserve(ledger, query(0), bound=price)
+        assert ledger.spent() == Spent()
+
+    def test_what_was_never_stored_is_refused(self, ledger: Ledger):
+        with pytest.raises(InvalidInput, match="no query"):
+            reserve(ledger, query(0))
+        with pytest.raises(InvalidInput, match="no attempt"):
+            ledger.tell(0, Tie(), source="judge", price=0.0)
+        ledger.ask([query(0)])
+        assert buy(ledger, query(0), Tie()) is not None
+
+    def test_log_probabilities_keep_their_first_value(self, ledger: Ledger):
+        ledger.record_log_probs("iterate-1", {("p", "r"): -0.1, ("p", "s"): float("-inf")})
+        ledger.record_log_probs("iterate-1", {("p", "r"): -9.0, ("q", "r"): -1 / 3})
+        ledger.record_log_probs("iterate-2", {("p", "r"): -5e-324})
+        ledger.record_log_probs("iterate-2", {})
+        assert ledger.log_probs("iterate-1") == {("p", "r"): -0.1, ("p", "s"): float("-inf"), ("q", "r"): -1 / 3}
+        assert ledger.log_probs("iterate-2") == {("p", "r"): -5e-324}
+        assert ledger.log_probs("iterate-3") == {}
+        with pytest.raises(InvalidInput, match="not a number"):
+            ledger.record_log_probs("iterate-1", {("z", "z"): float("nan")})
+
+    def test_steps_of_a_stored_round_are_left_alone(self, ledger: Ledger):
+        first = [Step(0, 0, (2, 0, 1)), Step(0, 1, (), taken=False, reason="loss is not finite")]
+        second = [Step(1, 0, (3,))]
+        ledger.record_steps(first)
+        ledger.record_steps([Step(0, 0, (9,)), Step(0, 2, (9,)), *second])
+        assert ledger.steps() == (*first, *second)
+
+    def test_iterates_are_kept_once(self, ledger: Ledger):
+        ledger.record_iterate(0, name="base", labels=0, facts={})
+        ledger.record_iterate(1, name="iterate-1", labels=16, facts={"loss": 0.5, "é": [1]})
+        ledger.record_iterate(1, name="other", labels=99, facts={})
+        assert ledger.iterates() == (Iterate(0, "base", 0, {}), Iterate(1, "iterate-1", 16, {"loss": 0.5, "é": [1]}))
+
+    def test_threads_that_reserve_at_once_never_overshoot(self, ledger: Ledger):
+        ledger.ask([query(place) for place in range(24)])
+        budget, start, sums = Budget(labels=10, money=0.7), threading.Barrier(4), list[Spent]()
+
+        def buyer(places: range) -> int:
+            start.wait()
+            bought = 0
+            for place in places:
+                try:
+                    bought += buy(ledger, query(place), Tie(), budget, price=0.1) is not None
+                except BudgetSpent:
+                    continue
+                finally:
+                    sums.append(ledger.spent())
+            return bought
+
+        with ThreadPoolExecutor(4) as pool:
+            bought = sum(pool.map(buyer, [range(first, 24, 4) for first in range(4)]))
+        assert bought == 7
+        assert ledger.spent() == Spent(labels=7, ties=7, money=0.7)
+        assert max(spent.money for spent in sums) <= 0.7
+        assert [label.sequence for label in ledger.labels()] == list(range(7))
+
+    def test_threads_that_tell_one_attempt_get_one_label(self, ledger: Ledger):
+        ledger.ask([query(0)])
+        attempts = [reserve(ledger, query(0)) for _ in range(2)]
+        calls = list(itertools.product(attempts, (Preference(1.0), Preference(0.0))))
+        with ThreadPoolExecutor(4) as pool:
+            told = list(pool.map(lambda call: ledger.tell(call[0].id, call[1], source="j", price=0.0), calls))
+        assert len(set(told)) == 1
+        assert ledger.labels() == (told[0],)
+        assert ledger.spent() == Spent(labels=2, preferences=2, surplus=1)
+
+    def test_a_closed_ledger_acknowledges_nothing(self, ledger: Ledger):
+        ledger.ask([query(0)])
+        ledger.close()
+        ledger.close()
+        with pytest.raises(StorageError, match="closed"):
+            ledger.ask([query(1)])
+        with pytest.raises(StorageError, match="closed"):
+            ledger.labels()
