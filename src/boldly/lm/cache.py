@@ -1,7 +1,7 @@
 """Keys and values of rows that are being sampled: a prompt's are computed once and handed to each of its rows."""
 
 from copy import copy
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Int
@@ -36,6 +36,16 @@ class Room(CacheLayerMixin):
         self.length = end
         return self.keys[:, :, :end], self.values[:, :, :end]
 
+    def reorder_cache(self, beam_idx: Tensor) -> None:
+        """Keep the rows `beam_idx`, in that order; only those that change their place are copied."""
+        assert self.keys is not None
+        assert self.values is not None
+        kept = len(beam_idx)
+        moved = (beam_idx != torch.arange(kept, device=beam_idx.device)).nonzero().squeeze(1)
+        for states in (self.keys, self.values):
+            states[moved, :, : self.length] = states[beam_idx[moved], :, : self.length]
+        self.keys, self.values = self.keys[:kept], self.values[:kept]
+
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
         raise NotImplementedError("room is made when the prompt has been read")
 
@@ -55,20 +65,25 @@ def prompt_cache(net: Network) -> DynamicCache:
 
 
 def handed_out(net: Network, cache: Cache, rows: Int[Tensor, " rows"], capacity: int) -> Cache:
-    """A cache whose row i holds what row `rows[i]` of `cache` holds, with room for `capacity` tokens; `cache` stays as it is."""
+    """A cache whose row i holds what row `rows[i]` of `cache` holds, with room for `capacity` tokens in all.
+
+    `cache` stays as it is.
+    """
     if net.shares:
-        return Cache(
-            layers=[Room(layer.keys, layer.values, rows, layer.get_seq_length(), capacity) for layer in cache.layers]
-        )
+        return Cache(layers=[_room(layer, rows, capacity) for layer in cache.layers])
     # Windows and recurrent states have layers of their own, which grow by new tensors and never write into old ones.
     handed = copy(cache)
     handed.layers = [copy(layer) for layer in cache.layers]
-    handed.reorder_cache(rows)
+    handed.reorder_cache(cast(torch.LongTensor, rows))
     return handed
+
+
+def _room(layer: Any, rows: Tensor, capacity: int) -> Any:
+    return Room(layer.keys, layer.values, rows, layer.get_seq_length(), capacity)
 
 
 def _spread(states: Tensor, rows: Tensor, length: int, capacity: int) -> Tensor:
     _, heads, _, width = states.shape
     spread = states.new_empty(len(rows), heads, capacity, width)
-    spread[:, :, :length] = states[rows, :, :length]
+    torch.index_select(states[:, :, :length], 0, rows, out=spread[:, :, :length])
     return spread

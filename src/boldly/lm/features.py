@@ -28,9 +28,9 @@ class Features(NamedTuple):
 def features(lm: LanguageModel, groups: Sequence[Group], *, batch_tokens: int) -> Features:
     """The features of every response of `groups`, in their order, without dropout and without a gradient.
 
-    Columns: the last hidden state, its mean over the response's tokens; the same at the last token; then ten numbers, clipped
-    to [-12, 12]: the four largest -log p of a token (0 where there are fewer), the four largest regrets max log p - log p,
-    the mean log p, and length / 10. All in nats and tokens; float32.
+    Columns: the last hidden state, its mean over the response's tokens; the same at the last token; then ten numbers,
+    clipped to [-12, 12]: the four largest -log p of a token (0 where there are fewer), the four largest regrets
+    max log p - log p, the mean log p, and length / 10. All in nats and tokens; float32.
     """
     with still(lm.module):
         rows = part(lm, groups)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -19,13 +20,9 @@ from boldly.lm.score import accurate
 BELOW_ONE = 1.0 - 2.0**-23
 """Times any positive float32 it is less than that number, so a draw never falls behind the last token."""
 
-STAY = 0.75
-"""Rows that have ended leave when at most this share of the batch still goes on: leaving copies what the others keep."""
-
-
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A response as tokens, the end token included, with its log-probability at temperature 1 and at the sampled one (nats)."""
+    """A response as tokens, the end token included; log-probability (nats) at temperature 1 and as sampled."""
 
     tokens: tuple[int, ...]
     log_prob: float
@@ -58,7 +55,8 @@ def sample(
     """
     if generation.temperature <= 0:
         raise ConfigError(
-            f"temperature {generation.temperature} has no distribution to draw from. Write temperature: 1.0, the policy itself."
+            f"temperature {generation.temperature} has no distribution to draw from. "
+            "Write temperature: 1.0, the policy itself."
         )
     uniforms = torch.rand(len(prompts), n, generation.max_tokens, generator=generator).clamp_(max=BELOW_ONE)
     net = network(lm)
@@ -134,10 +132,10 @@ def _continue(
         left = int(going.sum())
         if left == 0:
             break
-        if left <= STAY * len(present):
-            stay = going.nonzero().squeeze(1)
+        if left < len(going):
+            stay = remaining(going, left)
             present, token, going = present[stay], token[stay], going[stay]
-            cache = handed_out(net, cache, stay, capacity)
+            cache.reorder_cache(cast(torch.LongTensor, stay))
         logits = next_logits(
             net,
             token[:, None],
@@ -149,7 +147,7 @@ def _continue(
 
 
 def _seen(padding: Tensor, queries: Int[Tensor, "queries 1"], keys: int) -> Bool[Tensor, "rows queries keys"]:
-    """Which keys each query sees behind `padding`: those up to itself; padding sees padding, for a softmax needs something."""
+    """Which keys each query sees behind `padding`: those up to itself; padding sees padding, as softmax needs some."""
     key = torch.arange(keys, device=padding.device)
     behind = padding[:, None, None]
     return (key <= queries) & ((key >= behind) | (queries < behind))
@@ -158,7 +156,7 @@ def _seen(padding: Tensor, queries: Int[Tensor, "queries 1"], keys: int) -> Bool
 def draw(
     logits: Float[Tensor, "rows vocabulary"], uniform: Float[Tensor, " rows"], temperature: float
 ) -> tuple[Int[Tensor, " rows"], Float[Tensor, " rows"], Float[Tensor, " rows"]]:
-    """A token for each row by the inverse of its distribution function, with log p at temperature 1 and at `temperature`."""
+    """A token for each row by inverting its distribution function; its log p at temperature 1 and at `temperature`."""
     logits = accurate(logits)
     total = logits.logsumexp(1, keepdim=True)
     warm = logits if temperature == 1.0 else logits / temperature
@@ -188,13 +186,21 @@ def invert(weights: Float[Tensor, "rows vocabulary"], uniform: Float[Tensor, " r
     return (block * width + token).squeeze(1).clamp(max=vocabulary - 1)
 
 
+def remaining(going: Bool[Tensor, " rows"], left: int) -> Int[Tensor, " left"]:
+    """The rows that are `going`, `left` of them: each in its place but for the last ones, which fill the gaps."""
+    rows = torch.arange(len(going), device=going.device)
+    stay = rows[:left].clone()
+    stay[~going[:left]] = rows[left:][going[left:]]
+    return stay
+
+
 def _gather(tokens: Tensor, log_probs: Tensor, lengths: Tensor, end_tokens: tuple[int, ...]) -> list[Drawn]:
     said = torch.arange(tokens.shape[1], device=tokens.device)[None] < lengths[:, None]
     sums = log_probs.masked_fill(~said, 0.0).cpu().double().sum(2)
     if not bool(sums.isfinite().all()):
         raise ModelError(
-            "the model gave log-probabilities that are not finite, so nothing can be drawn from it. Look at its weights and its "
-            "dtype; after training, lower learning_rate."
+            "the model gave log-probabilities that are not finite, so nothing can be drawn from it. Look at its "
+            "weights and its dtype; after training, lower learning_rate."
         )
     responses = [tuple(row[:length]) for row, length in zip(tokens.tolist(), lengths.tolist(), strict=True)]
     return [

@@ -16,7 +16,6 @@ from transformers import Cache, PreTrainedModel
 from boldly.lm.model import LanguageModel
 from boldly.lm.pack import Group, Layout, lay_out, split
 
-
 Project = Callable[[Tensor], Tensor]
 
 
@@ -24,7 +23,7 @@ Project = Callable[[Tensor], Tensor]
 class Findings:
     """What a module was seen to do.
 
-    `shares`: it takes a mask for each pair of tokens and gives a response the same scores behind a shared prompt as alone.
+    `shares`: it takes a mask for each pair of tokens, and a response scores the same behind a shared prompt as alone.
     `direct`: its logits are its output layer applied to its last hidden state, with no cap, scale or other step.
     """
 
@@ -34,7 +33,7 @@ class Findings:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A causal language model (its adapter's layers included), its body without the output layer, and the output layer."""
+    """A causal language model (its adapter's layers included), its body without output layer, and the output layer."""
 
     causal: PreTrainedModel
     body: nn.Module
@@ -53,7 +52,7 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the output layer needs at the predictors of a layout (`inputs`; `project` makes logits of them), and every state."""
+    """What predicts the tokens of a layout (`project(inputs)` are the logits), and the last hidden state everywhere."""
 
     inputs: Float[Tensor, "tokens channels"]
     project: Project
@@ -73,7 +72,7 @@ def network(lm: LanguageModel) -> Network:
 
 @contextmanager
 def still(module: nn.Module) -> Iterator[None]:
-    """`module` in evaluation mode - no dropout, and a key-value cache whatever gradient checkpointing says - then as before."""
+    """`module` in evaluation mode, then as before: no dropout, and a cache whatever gradient checkpointing says."""
     training = [part for part in module.modules() if part.training]
     module.eval()
     try:
@@ -113,7 +112,7 @@ def next_logits(
 ) -> Float[Tensor, "rows vocabulary"]:
     """The logits that follow the last of `tokens`, whose keys and values join `cache`.
 
-    `visible` says which of the cached and new tokens each new one sees; None where there is no padding: all up to itself.
+    `visible` says which of the cached and new tokens each new one sees; None, without padding, is all up to itself.
     A network that does not share (see `Findings`) takes None only.
     """
     arguments = {
@@ -141,7 +140,7 @@ def _attention(net: Network, layout: Layout) -> Tensor | None:
 
 
 def _pairwise(net: Network, visible: Bool[Tensor, "rows 1 queries keys"]) -> Tensor:
-    if net.causal.config._attn_implementation == "sdpa":
+    if net.causal.config._attn_implementation != "eager":
         return visible
     hidden = torch.finfo(net.causal.dtype).min
     return torch.zeros_like(visible, dtype=net.causal.dtype).masked_fill(~visible, hidden)
@@ -170,7 +169,7 @@ def _try_out(lm: LanguageModel) -> Findings:
 
 def _probe(lm: LanguageModel, first: int) -> Group:
     """A prompt with a long and a short response; `first` picks the tokens of the long one."""
-    vocabulary = lm.module.get_input_embeddings().weight.shape[0]
+    vocabulary = _parts(lm, Findings(shares=False, direct=False)).vocabulary
     length = max(1, min(16, lm.context // 4))
 
     def tokens(start: int, count: int) -> list[int]:

@@ -1,7 +1,7 @@
 """How prompts and responses are laid out in rows: a prompt once, then responses that do not see one another.
 
-A row is `[prompt | response | response | ...]`; position ids restart after the prompt for each response, so a response's
-tokens stand where they stood when it was sampled. Rows are padded on the right.
+A row is `[prompt | response | response | ...]`; position ids restart after the prompt for each response, so its tokens
+stand where they stood when it was sampled. Rows are padded on the right.
 """
 
 import math
@@ -76,8 +76,8 @@ def room(prompt: int, hidden: int) -> int:
     """The most response tokens that are worth joining behind a prompt of `prompt` tokens.
 
     k responses of r tokens in a row cost c (p + k r) + a (p + k r)^2: products with the weights, and attention, whose
-    mask hides most of what joining adds to it. The cost for each response is least at k r = sqrt(p (c/a + p)); a block of
-    width d has c/a = 6 d (24 d^2 against 4 d multiplications).
+    mask hides most of what joining adds to it. The cost for each response is least at k r = sqrt(p (c/a + p)); a block
+    of width d has c/a = 6 d (24 d^2 against 4 d multiplications).
     """
     return math.isqrt(prompt * (6 * hidden + prompt))
 

@@ -10,7 +10,6 @@ from jaxtyping import Float
 from peft import PeftModel
 from torch import Tensor
 
-from boldly.lm.weights import AdapterWeights, averaged, taken, worn
 from boldly.lm.encode import decode, encode
 from boldly.lm.features import Features, features
 from boldly.lm.generate import sample
@@ -18,6 +17,7 @@ from boldly.lm.model import Generation, LanguageModel
 from boldly.lm.network import still
 from boldly.lm.pack import Group, group
 from boldly.lm.score import log_probs
+from boldly.lm.weights import AdapterWeights, averaged, taken, worn
 from boldly.types import Prompt, Response
 
 
@@ -25,8 +25,8 @@ from boldly.types import Prompt, Response
 class LMPolicy:
     """A language model under a name.
 
-    The live policy is whatever `lm.module` is now. A frozen one either has a module of its own, or an `adapter` that is put
-    on the shared module while it is used. Results are on the CPU and carry no gradient; the learner differentiates
+    The live policy is whatever `lm.module` is now. A frozen one either has a module of its own, or an `adapter` that is
+    put on the shared module while it is used. Results are on the CPU and carry no gradient; the learner differentiates
     `boldly.lm.score` itself.
     """
 
@@ -96,7 +96,7 @@ class LMPolicy:
 
     @contextmanager
     def training(self) -> Iterator[None]:
-        """The module of a live policy in training mode, as gradient checkpointing needs it; in evaluation mode after."""
+        """A live policy's module in training mode, as gradient checkpointing needs it; in evaluation mode after."""
         assert not self.frozen, f"{self.name} is frozen and never changes"
         self.lm.module.train()
         try:

@@ -69,8 +69,8 @@ def lay_out_pack(lm: LanguageModel, net: Network, pack: Pack) -> Layout:
         longest = len(group.prompt) + max(map(len, group.responses), default=0)
         if longest > lm.context:
             raise PromptsError(
-                f"a prompt of {len(group.prompt)} tokens and its response make {longest} tokens; the model reads {lm.context}. "
-                "Leave that response out, or shorten it."
+                f"a prompt of {len(group.prompt)} tokens and its response make {longest} tokens; the model reads "
+                f"{lm.context}. Leave that response out, or shorten it."
             )
     return lay_out([row for group in pack.groups for row in rows_of(net, group)], pad=lm.pad_token, device=lm.device)
 

@@ -45,7 +45,7 @@ def worn(module: PeftModel, adapter: AdapterWeights) -> Iterator[None]:
 
 
 def averaged(one: AdapterWeights, other: AdapterWeights, weight: float) -> AdapterWeights:
-    """The adapter whose parameters are (1 - weight) * one's + weight * other's; of LoRA factors, not of their products."""
+    """The adapter with parameters (1 - weight) * one's + weight * other's: means of LoRA factors, not of products."""
     weights = {name: torch.lerp(own, other.weights[name], weight) for name, own in one.weights.items()}
     return AdapterWeights(weights, _is_identity(weights))
 
