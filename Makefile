@@ -9,7 +9,7 @@ help: ## this list
 
 demo: ## align the bundled model to the bundled task, to the end; writes runs/demo
 	@scripts/env.sh run
-	$(BIN)/boldly run --out runs/demo
+	$(BIN)/boldly run --output runs/demo
 
 test: ## the tests, without the slow ones
 	@scripts/env.sh test

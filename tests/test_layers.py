@@ -20,12 +20,12 @@ LAYERS = (
     | {"learner", "hypotheses", "beliefs", "tables", "progress", "data"},
     {"lab", "lm", "ledger.sql", "cluster"},
     {"config", "metrics", "trackers", "testing"},
-    {"runner"},
     {"report", "web"},
+    {"runner"},
     {"cli", "__init__", "__main__"},
 )
 CORE = LAYERS[:3]
-APART = (LAYERS[3], LAYERS[6])
+APART = (LAYERS[3], LAYERS[5])
 ALLOWED_PAIRS = {("cluster", "lm")}
 CORE_LIBRARIES = {"torch", "jaxtyping", "numpy", "scipy"}
 
