@@ -1,15 +1,21 @@
 """Labels as rows that other tools read: prompt, chosen and rejected, and beside them all that the ledger knows."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Protocol
 
 from boldly.errors import StorageError
 from boldly.ledger.json_text import dump
 from boldly.ledger.protocol import Ledger
 from boldly.ledger.words import word_of
 from boldly.types import Label, preference_of
+
+
+class Stream(Protocol):
+    """What lines of text can be written to."""
+
+    def writelines(self, lines: Iterable[str], /) -> None: ...
 
 
 def rows(ledger: Ledger) -> Iterator[dict[str, Any]]:
@@ -23,7 +29,7 @@ def rows(ledger: Ledger) -> Iterator[dict[str, Any]]:
     return map(_row, labels)
 
 
-def export(ledger: Ledger, target: Path | TextIO) -> int:
+def export(ledger: Ledger, target: Path | Stream) -> int:
     """Write the rows as JSON lines, and return how many; a file appears whole, under its name, or not at all.
 
     Raises `StorageError` for a file that can't be written.
@@ -47,7 +53,7 @@ def export(ledger: Ledger, target: Path | TextIO) -> int:
     return count
 
 
-def _write(ledger: Ledger, stream: TextIO) -> int:
+def _write(ledger: Ledger, stream: Stream) -> int:
     lines = [dump(row) + "\n" for row in rows(ledger)]
     stream.writelines(lines)
     return len(lines)

@@ -30,19 +30,19 @@ def answer(
         reserved, spent = _reserve(ledger, left, oracle.price, budget)
         if spent is not None and not reserved:
             raise spent
-        again = [query for query in left if query.id not in reserved]
+        done: set[str] = set()
         for query, verdict in _verdicts(oracle, [query for query, _ in reserved.values()]):
             _, attempt = reserved[query.id]
             label = ledger.tell(attempt.id, verdict, source=oracle.name, price=oracle.price)
             if isinstance(verdict, Failure):
                 tries[query.id] += 1
                 reason = verdict.reason
-                if tries[query.id] < attempts:
-                    again.append(query)
-            elif label is not None:
+            if label is not None or tries[query.id] == attempts:
+                done.add(query.id)
+            if label is not None:
                 bought += 1
                 yield label
-        left = again
+        left = [query for query in left if query.id not in done]
     if queries and not bought:
         raise OracleUnavailable(
             f"every one of {attempts} attempts at each of {len(queries)} queries failed, the last with: {reason}. "
