@@ -3,11 +3,16 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from boldly.errors import StorageError
 from boldly.ledger.json_text import dump
 from boldly.metrics.jsonl import plain, read_lines
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +46,14 @@ def read_samples(path: Path) -> list[Sample]:
 
 
 def _sample(path: Path, number: int, row: object) -> Sample:
-    from pydantic import TypeAdapter
-
     try:
-        return TypeAdapter(Sample).validate_python(row)
+        return _schema().validate_python(row)
     except ValueError as error:
         raise StorageError(f"{path}, line {number} is no sample of a run: {' '.join(str(error).split())}.") from error
+
+
+@cache
+def _schema() -> "TypeAdapter[Any]":
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Sample)

@@ -1,0 +1,119 @@
+"""What a page is made of. The template knows these and nothing of runs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from boldly.metrics import Sample
+from boldly.report.diagnosis import Finding
+
+
+_DIGITS = tuple("0123456789−∞–")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of text under their columns; the first column names the row."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    caption: str = ""
+
+    def is_figures(self, column: int) -> bool:
+        """Whether a column holds numbers, which are set flush right."""
+        return any(row[column][:1] in _DIGITS for row in self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A plot (Plotly's `data` and `layout`) with a sentence that says how to read it, and the table behind it."""
+
+    id: str
+    title: str
+    reading: str
+    plot: dict[str, Any]
+    table: Table
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Plots that stand side by side where there is room."""
+
+    figures: Sequence[Figure]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What the base model and the kept model answer to one held-out prompt."""
+
+    prompt: str
+    before: Sample | None
+    after: Sample | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Answers before and after, side by side."""
+
+    before: str
+    after: str
+    pairs: Sequence[Pair]
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """A finding, with each of its settings as `key: value` of this run."""
+
+    finding: Finding
+    settings: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What the failure signatures found; `nothing` says what was looked for when they found nothing."""
+
+    advice: Sequence[Advice]
+    nothing: str
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """Text to copy. `folded` hides it behind its title at first."""
+
+    title: str
+    text: str
+    folded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFigure:
+    """One of the few numbers at the top."""
+
+    label: str
+    value: str
+    note: str
+
+
+Block = Table | Figures | Answers | Diagnosis | Code
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading, a few sentences, and what they speak of."""
+
+    id: str
+    title: str
+    text: Sequence[str]
+    blocks: Sequence[Block]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A report before it is HTML."""
+
+    title: str
+    kicker: str
+    headline: str
+    standfirst: str
+    key_figures: Sequence[KeyFigure]
+    sections: Sequence[Section]
