@@ -9,13 +9,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from types import MappingProxyType
 from typing import Any, Literal
 
 Account = Literal["training", "evaluation"]
-
-_NO_FACTS: Mapping[str, Any] = MappingProxyType({})
-
 
 def content_id(*parts: object) -> str:
     """The first 20 hexadecimal digits of SHA-256 over the canonical JSON of `parts`."""
