@@ -35,7 +35,7 @@ class Prompt:
     """
 
     content: str | tuple[Message, ...]
-    facts: Mapping[str, Any] = field(default_factory=lambda: _NO_FACTS, hash=False)
+    facts: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @cached_property
     def id(self) -> str:
