@@ -27,27 +27,32 @@ REGISTRIES: Mapping[str, Mapping[str, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """What an option of this name means wherever it appears: its bounds, and a value to show in an error."""
+    """What an option of this name means wherever it appears: its bounds, and a value to show in an error.
+
+    "method.option" is the option of one method alone, where it has narrower bounds than the word.
+    """
 
     example: Any
     above: float | None = None
     least: float | None = None
+    most: float | None = None
     finite: bool = True
 
 
 WORDS: Mapping[str, Word] = {
-    "alpha": Word(1e-4, least=0),
-    "batch": Word(32, above=0),
-    "beta": Word(0.1, above=0),
-    "clip": Word(1.0, above=0),
-    "floor": Word(20.0, least=0, finite=False),
+    "alpha": Word(1e-4, least=0.0),
+    "batch": Word(32, above=0.0),
+    "beta": Word(0.1, above=0.0),
+    "clip": Word(1.0, above=0.0),
+    "floor": Word(20.0, least=0.0, finite=False),
     "function": Word("oracle.py:reward"),
-    "learning_rate": Word(3e-4, above=0),
-    "members": Word(8, least=2),
-    "novelty": Word(0.25, least=0),
-    "steps": Word(8, above=0),
-    "tau": Word(0.1, least=0),
-    "warmup": Word(64, least=0),
+    "learning_rate": Word(3e-4, above=0.0),
+    "members": Word(8, least=2.0),
+    "moving_average.tau": Word(0.1, least=0.0, most=1.0),
+    "novelty": Word(0.25, least=0.0, most=1.0),
+    "steps": Word(8, above=0.0),
+    "tau": Word(0.1, above=0.0),
+    "warmup": Word(64, least=0.0),
 }
 
 
@@ -63,7 +68,7 @@ def options_model(function: Callable[..., Any]) -> type[BaseModel]:
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind is parameter.KEYWORD_ONLY or isinstance(function, type):
             default = ... if parameter.default is parameter.empty else parameter.default
-            fields[parameter.name] = (_bounded(hints[parameter.name], WORDS.get(parameter.name)), default)
+            fields[parameter.name] = (_bounded(hints[parameter.name], _word(function, parameter.name)), default)
     return create_model("Options", __config__=ConfigDict(extra="forbid", strict=True), **fields)
 
 
@@ -71,6 +76,10 @@ def example_options(function: Callable[..., Any]) -> dict[str, Any]:
     """Options that `function` takes: its defaults, and examples where it has none."""
     fields = options_model(function).model_fields
     return {name: WORDS[name].example if field.is_required() else field.default for name, field in fields.items()}
+
+
+def _word(function: Callable[..., Any], option: str) -> Word | None:
+    return WORDS.get(f"{function.__name__}.{option}") or WORDS.get(option)
 
 
 def _bounded(hint: Any, word: Word | None) -> Any:
@@ -81,6 +90,8 @@ def _bounded(hint: Any, word: Word | None) -> Any:
         hint = Annotated[hint, Field(gt=word.above)]
     if word.least is not None:
         hint = Annotated[hint, Field(ge=word.least)]
+    if word.most is not None:
+        hint = Annotated[hint, Field(le=word.most)]
     return Annotated[hint, AfterValidator(_is_finite)] if word.finite else hint
 
 

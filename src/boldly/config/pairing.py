@@ -1,7 +1,6 @@
 """Which parts can't work together: found when the configuration is read, never when labels have been paid for."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import torch
 
@@ -13,8 +12,7 @@ from boldly.config.schema import Part, RunConfig
 from boldly.errors import BoldlyError
 from boldly.lm.learners import LEARNERS
 from boldly.objectives import OBJECTIVES, Pairs
-from boldly.references import REFERENCES
-from boldly.samplers import SAMPLERS
+from boldly.samplers import SAMPLERS, Sampler
 from boldly.selectors import SELECTORS
 
 _USERS = ("flag", "environment", "argument", "file")
@@ -41,23 +39,20 @@ def notes(config: RunConfig) -> list[str]:
 
 def _values(config: RunConfig) -> Iterator[Problem]:
     """Bounds that only the function itself knows: it is asked once, on next to nothing."""
-    calls: list[tuple[str, Part, Callable[[], Any]]] = [
-        ("sampler", config.sampler, lambda: SAMPLERS[config.sampler.name](**config.sampler.options)),
-        (
-            "reference",
-            config.reference,
-            lambda: REFERENCES[config.reference.name](0, (None,), **config.reference.options),
-        ),
-    ]
-    if (objective := config.objective) is not None:
-        calls.append(("objective", objective, lambda: _try_objective(objective)))
-    for section, part, call in calls:
+    calls: dict[str, tuple[Part, Callable[[Part], object]]] = {"sampler": (config.sampler, _sampler)}
+    if config.objective is not None:
+        calls["objective"] = config.objective, _try_objective
+    for section, (part, call) in calls.items():
         try:
-            call()
+            call(part)
         except (BoldlyError, ValueError, ArithmeticError) as error:
             options = example_options(function_of(REGISTRIES[section][part.name]))
             why = f"`{section}` can't take these options ({str(error).rstrip('.')})"
             yield Problem((section,), why, ((section,), {"name": part.name, **options}))
+
+
+def _sampler(part: Part) -> Sampler:
+    return SAMPLERS[part.name](**part.options)
 
 
 def _try_objective(part: Part) -> None:
@@ -85,8 +80,7 @@ def _objective(config: RunConfig, settings: Settings) -> Iterator[Problem]:
 
 
 def _draws_from_reference(config: RunConfig) -> bool:
-    sampler = function_of(SAMPLERS[config.sampler.name])(**config.sampler.options)
-    return sampler.reference >= 1 or config.reference.name == "previous"
+    return _sampler(config.sampler).reference >= 1 or config.reference.name == "previous"
 
 
 def _explore(config: RunConfig, settings: Settings) -> Iterator[Problem]:

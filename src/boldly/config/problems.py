@@ -20,6 +20,7 @@ _EXPECTED: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "greater_than": lambda context: f"a number above {context['gt']:g}",
     "greater_than_equal": lambda context: f"a number of at least {context['ge']:g}",
     "int_type": lambda _: "a whole number",
+    "less_than_equal": lambda context: f"a number of at most {context['le']:g}",
     "list_type": lambda _: "a list",
     "literal_error": lambda context: context["expected"].replace("'", ""),
     "model_type": lambda _: "a mapping of keys",

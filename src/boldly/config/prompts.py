@@ -41,9 +41,9 @@ def load_prompts(config: RunConfig) -> PromptSet:
         train, heldout = _split(train, kind, config)
     else:
         name = "bundled" if kind == "auto" else kind
-        heldout, more, further = _source(name, config.prompt_column, heldout=True)
-        places, notes = {**places, **more}, notes + further
-        _refuse_overlap(train, heldout, places)
+        heldout, held_places, further = _source(name, config.prompt_column, heldout=True)
+        _refuse_overlap(train, places, heldout, held_places)
+        places, notes = {**places, **held_places}, notes + further
     per_round, sampled = config.schedule.labels_per_round, config.schedule.prompts_per_label
     if len(train) < per_round:
         raise PromptsError(
@@ -115,11 +115,14 @@ def _split(prompts: list[Prompt], count: int, config: RunConfig) -> tuple[list[P
     return [p for p in prompts if p.content not in out], [p for p in prompts if p.content in out]
 
 
-def _refuse_overlap(train: Sequence[Prompt], heldout: Sequence[Prompt], places: Mapping[str, str]) -> None:
+def _refuse_overlap(
+    train: Sequence[Prompt], places: Mapping[str, str], heldout: Sequence[Prompt], held_places: Mapping[str, str]
+) -> None:
     trained = {prompt.content: prompt for prompt in train}
     shared = [prompt for prompt in heldout if prompt.content in trained]
     if shared:
-        where, other = places.get(shared[0].id, "heldout"), places.get(trained[shared[0].content].id, "prompts")
+        where = held_places.get(shared[0].id, "a bundled prompt")
+        other = places.get(trained[shared[0].content].id, "a bundled prompt")
         raise PromptsError(
             f"{where}: is held out and also trained on ({other}), as are {len(shared)} of {len(heldout)} held-out "
             "prompts: remove them from one of the two, or write `heldout: auto` to split the prompts."

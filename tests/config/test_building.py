@@ -1,0 +1,60 @@
+import pytest
+import torch
+
+from boldly.config.building import adapter, build, build_oracle, generation, schedule
+from boldly.config.layers import recipe_names
+from boldly.config.reading import read_config
+from boldly.hypotheses import Hypotheses
+from boldly.lm.learners import PreferenceLearner, ProjectionLearner
+from boldly.lm.load import Adapter
+from boldly.lm.model import Generation
+from boldly.loop import Schedule
+from boldly.objectives import Pairs, xpo
+from boldly.oracles import BradleyTerry
+from boldly.samplers import Sampler
+
+
+def table() -> Pairs:
+    rows = torch.randn(10, 5, generator=torch.Generator().manual_seed(0))
+    return Pairs(*rows[:4], rows[4].sigmoid(), *rows[5:].abs())
+
+
+def test_the_parts_are_those_of_the_configuration():
+    flags = {"recipe": "xpo", "objective.alpha": "0.5", "learner.steps": "3", "learner.learning_rate": "0.01"}
+    parts = build(read_config(flags=flags))
+    assert parts.sampler == Sampler(1, 1)
+    assert parts.hypotheses is None
+    assert isinstance(parts.learner, PreferenceLearner)
+    assert (parts.learner.steps, parts.learner.batch, parts.learner.history) == (3, 32, "all")
+    assert parts.learner.descent.learning_rate == 0.01
+    assert parts.learner.columns == {"explore"}
+    expected = xpo(table(), beta=0.1, alpha=0.5, floor=20)
+    assert torch.equal(parts.learner.objective(table()).bonus, expected.bonus)
+
+
+def test_the_default_projects_reward_hypotheses():
+    parts = build(read_config())
+    assert parts.sampler == Sampler(4, 8)
+    assert parts.hypotheses == Hypotheses(members=8, prior=2.5, anchor=0.004)
+    assert isinstance(parts.learner, ProjectionLearner)
+
+
+@pytest.mark.parametrize("recipe", recipe_names())
+def test_every_recipe_builds_and_agrees_on_hypotheses(recipe: str):
+    parts = build(read_config(flags={"recipe": recipe}))
+    assert parts.learner.hypotheses <= (parts.hypotheses is not None)
+
+
+def test_the_oracle_is_the_bundled_tasks():
+    oracle = build_oracle(read_config(flags={"oracle.price": "0.5"}))
+    assert isinstance(oracle, BradleyTerry)
+    assert (oracle.name, oracle.price) == ("bradley_terry:boldly.data.task:reward", 0.5)
+
+
+def test_sections_become_what_they_describe():
+    flags = {"recipe": "xpo", "schedule.window": "3", "generation.temperature": "0.5", "seed": "4"}
+    config = read_config(flags={**flags, "adapter": "{rank: 2, targets: [q_proj]}"})
+    assert schedule(config) == Schedule(window=3)
+    assert generation(config) == Generation(max_tokens=24, temperature=0.5)
+    assert adapter(config) == Adapter(rank=2, alpha=32.0, targets=("q_proj",), seed=4)
+    assert adapter(read_config()) is None
