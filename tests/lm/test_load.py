@@ -375,7 +375,7 @@ def test_a_tokenizer_larger_than_the_embedding(copied: Callable[..., Path]):
 
 
 def test_a_token_that_only_transformers_adds(tiny_model: Callable[..., Path]):
-    """AutoTokenizer makes a Qwen2Tokenizer of any tokenizer beside a Qwen2 model, with an <|endoftext|> that it may lack."""
+    """AutoTokenizer makes a Qwen2Tokenizer of any tokenizer beside a Qwen2 model, and adds its <|endoftext|>."""
     directory = tiny_model("qwen2")
     check(directory)
     assert "resize_token_embeddings(262)" in refusal(directory)

@@ -56,28 +56,40 @@ class Manifest:
 
 
 @contextmanager
-def writing(directory: Path, *, facts: Mapping[str, Any], droppable: frozenset[str] = frozenset()) -> Iterator[Path]:
+def writing(
+    directory: Path, *, facts: Mapping[str, Any], droppable: frozenset[str] = frozenset(), replace: bool = False
+) -> Iterator[Path]:
     """A folder to fill, which becomes `directory` when the block ends, and vanishes if the block raises.
 
-    Raises `StorageError` if there is something at `directory`, or if the disk fails or is full.
+    `replace` lets it take the place of an earlier one that was written in this way. Raises `StorageError` if there is
+    anything else at `directory`, or if the disk fails or is full.
     """
-    if directory.exists():
-        raise StorageError(f"{directory} is already there and is never written over; move it away first.")
-    folder = directory.with_name(f"{directory.name}.tmp-{uuid.uuid4().hex}")
+    if _is_taken(directory) and not (replace and (directory / MANIFEST).exists()):
+        raise StorageError(f"{directory} is already there and is not written over; move it away, or name another.")
+    folder, old = _beside(directory), _beside(directory)
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
         _sync(directory.parent.parent)
         folder.mkdir()
         yield folder
         _seal(folder, facts, droppable)
+        if _is_taken(directory):
+            os.rename(directory, old)
         os.rename(folder, directory)
         _sync(directory.parent)
     except (OSError, SafetensorError) as error:
-        shutil.rmtree(folder, ignore_errors=True)
         raise StorageError(f"{directory} can't be written ({error}); mend or free the disk, then run again.") from error
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+    finally:
+        for litter in (folder, old):
+            shutil.rmtree(litter, ignore_errors=True)
+
+
+def _is_taken(directory: Path) -> bool:
+    return directory.exists() and (not directory.is_dir() or any(directory.iterdir()))
+
+
+def _beside(directory: Path) -> Path:
+    return directory.with_name(f"{directory.name}.tmp-{uuid.uuid4().hex}")
 
 
 def read(directory: Path) -> Manifest:
