@@ -117,7 +117,7 @@ def next_logits(
     """
     arguments = {
         "input_ids": tokens,
-        "attention_mask": None if visible is None else _pairwise(net, visible[:, None]),
+        "attention_mask": _unpadded(tokens, cache) if visible is None else _pairwise(net, visible[:, None]),
         "past_key_values": cache,
         "use_cache": True,
     } | _positions(net, positions)
@@ -133,10 +133,14 @@ def _parts(lm: LanguageModel, found: Findings) -> Network:
     return Network(causal, causal.base_model, causal.get_output_embeddings(), found.shares, found.direct)
 
 
-def _attention(net: Network, layout: Layout) -> Tensor | None:
-    if layout.joined:
-        return _pairwise(net, layout.visible[:, None])
-    return (layout.segments >= 0).long() if layout.padded else None
+def _attention(net: Network, layout: Layout) -> Tensor:
+    """Rows of one response need no mask: what a causal model pads on the right is seen by nothing that counts."""
+    return _pairwise(net, layout.visible[:, None]) if layout.joined else torch.ones_like(layout.tokens)
+
+
+def _unpadded(tokens: Int[Tensor, "rows length"], cache: Cache) -> Int[Tensor, "rows keys"]:
+    """A mask that hides nothing: without one, some modules take a token that is also the padding token for padding."""
+    return tokens.new_ones(len(tokens), cache.get_seq_length() + tokens.shape[1])
 
 
 def _pairwise(net: Network, visible: Bool[Tensor, "rows 1 queries keys"]) -> Tensor:

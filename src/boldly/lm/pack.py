@@ -52,10 +52,6 @@ class Layout:
     joined: bool
 
     @property
-    def padded(self) -> bool:
-        return bool((self.segments[:, -1] < 0).any())
-
-    @property
     def visible(self) -> Bool[Tensor, "rows length length"]:
         """Which token (third axis) each token (second axis) sees: the prompt, and its own response so far."""
         query, key = self.segments[:, :, None], self.segments[:, None, :]
