@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from rich.console import Console, RenderableType
 from rich.live import Live
@@ -13,6 +13,7 @@ from rich.table import Table
 from boldly.progress import Evaluation, Interval, Progress
 
 
+@runtime_checkable
 class View(Protocol):
     """Shows progress and notes until it is closed."""
 

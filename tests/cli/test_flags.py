@@ -1,0 +1,45 @@
+import pytest
+
+from boldly.cli.flags import texts
+from boldly.cli.run import run
+from boldly.config import RunConfig
+from boldly.errors import ConfigError
+
+
+def test_flags_are_dotted_names_with_their_texts():
+    given = texts(
+        {"budget": "64", "schedule__labels_per_round": "8", "merge": True, "seed": None},
+        ["--learner.steps", "-3", "--objective.alpha=1e-4", "--prompt-column", "question"],
+    )
+    assert given == {
+        "budget": "64",
+        "schedule.labels_per_round": "8",
+        "merge": "true",
+        "learner.steps": "-3",
+        "objective.alpha": "1e-4",
+        "prompt_column": "question",
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["run.yaml"], "`run.yaml` is no flag: write `--key value`, or `--config run.yaml`"),
+        (["-x"], "`-x` is no flag"),
+        (["--learner.steps"], "--learner.steps: has no value: write `--learner.steps VALUE`."),
+        (["--learner.steps", "--learner.batch", "3"], "--learner.steps: has no value"),
+        (["--a", "1", "--a=2"], "--a: is given twice"),
+        (["--budget", "3"], "--budget: is given twice"),
+    ],
+)
+def test_what_is_no_flag_is_refused(words: list[str], expected: str):
+    with pytest.raises(ConfigError) as caught:
+        texts({"budget": "64"}, words)
+    assert expected in str(caught.value)
+
+
+def test_every_key_of_a_configuration_is_a_listed_flag():
+    import inspect
+
+    listed = {name.split("__")[0] for name in inspect.signature(run).parameters}
+    assert set(RunConfig.model_fields) <= listed

@@ -1,0 +1,117 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from boldly.cli import main
+from boldly.cli.run import summary
+from boldly.progress import Interval, Result
+
+SMALL = ["--recipe", "online-dpo", "--budget", "8", "--schedule.labels_per_round", "8", "--evaluation.prompts", "8"]
+KEYS = {"run", "recipe", "labels", "budget", "reward", "reward_base", "win_rate", "kl", "model", "report"}
+
+
+def written(name: str, text: str) -> str:
+    Path(name).write_text(text)
+    return name
+
+
+BAD: list[tuple[list[str], dict[str, str], str]] = [
+    (["--budgte", "3"], {}, "--budgte: `budgte` is no key of a configuration: write `--budget 3`."),
+    (
+        ["--learner.stepz", "3"],
+        {},
+        "--learner.stepz: `learner.stepz` is no key of `learner`: write `--learner.steps 3`.",
+    ),
+    (["--recipe", "xop"], {}, "--recipe: `recipe` is xop, which is none of"),
+    (["--config", "run.yaml"], {}, "run.yaml: can't be read (No such file or directory)"),
+    (["--config", "run.yaml"], {"run.yaml": "seed: 1\nbudgte: 3"}, "run.yaml:2: `budgte` is no key"),
+    (["--config", "run.yaml"], {"run.yaml": "a: 1\nseed: 1\nseed: 2"}, "run.yaml:3: `seed` is given twice"),
+    (["--config", "run.yaml"], {"run.yaml": "budget: 4"}, "run.yaml:1: `budget` is 4, less than the 16 labels"),
+    (["--recipe", "xpo", "--sampler", "policy_twice"], {}, "--sampler: the bonus of `xpo` is taken on a response"),
+    (["--report_to", "wandb"], {}, "pip install 'boldly[wandb]'"),
+    (["--prompts", "p.jsonl"], {"p.jsonl": '{"prompt": "a"}'}, "--prompts: the prompts are your own"),
+    (["--oracle.function", "oracle.py:reward"], {}, "oracle.py"),
+    (["--oracle.function", "o.py:f"], {"o.py": "def f(x:\n"}, "SyntaxError"),
+    (["--oracle.function", "o.py:f"], {"o.py": "def f(a): ..."}, "two or three arguments"),
+    (["--model", "no-model"], {}, "no-model"),
+    (["--output", "taken"], {"taken": "a file"}, "taken"),
+    (
+        ["--prompts", "p.jsonl", "--oracle.function", "boldly.data.task:reward"],
+        {"p.jsonl": '{"prompt": "a"}\n{"promt": "b"}'},
+        "p.jsonl:2: has no column `prompt`, it has promt: write `prompt_column: promt`.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("arguments", "files", "expected"), BAD, ids=lambda value: str(value)[:40])
+def test_bad_input_is_exit_2_with_its_place_and_nothing_is_written(
+    arguments: list[str],
+    files: dict[str, str],
+    expected: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+):
+    for name, text in files.items():
+        written(name, text)
+    assert main(["run", *arguments]) == 2
+    shown = capsys.readouterr()
+    assert expected in shown.err
+    assert shown.err.startswith("boldly: ")
+    assert shown.err.count("\n") == 1
+    assert shown.out == ""
+    assert {path.name for path in tmp_path.iterdir()} - {"__pycache__"} == set(files)
+
+
+def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.setenv("BOLDLY_LEARNER__STEPZ", "4")
+    assert main(["run"]) == 2
+    assert "BOLDLY_LEARNER__STEPZ: `learner.stepz` is no key" in capsys.readouterr().err
+
+
+def test_a_small_run_ends_with_one_object_and_the_same_command_says_it_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert main(["run", *SMALL, "--output", "mine", "--json"]) == 0
+    shown = capsys.readouterr()
+    result = json.loads(shown.out)
+    assert set(result) >= KEYS
+    assert (result["run"], result["recipe"], result["labels"], result["budget"]) == ("mine", "online-dpo", 8, 8)
+    assert Path(result["model"], "config.json").is_file()
+    assert Path(result["report"]).is_file()
+    assert "labels: 8 of 8" in shown.err
+    assert main(["run", *SMALL, "--output", "mine", "--json"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert {key: again[key] for key in KEYS} == {key: result[key] for key in KEYS}
+    assert main(["run", *SMALL, "--output", "mine", "--seed", "1"]) == 2
+    error = capsys.readouterr().err
+    assert "seed: 0 -> 1" in error
+    assert "--fork" in error
+
+
+def test_the_summary_says_what_was_gained_and_where_it_lies():
+    result = Result(
+        run=Path("runs/x"),
+        recipe="xpo",
+        labels=256,
+        budget=256,
+        best=16,
+        chosen_by="win_rate",
+        reward=Interval(0.93, 0.9, 0.96, 128),
+        reward_base=Interval(0.07, 0.05, 0.09, 128),
+        win_rate=Interval(0.98, 0.95, 0.99, 128),
+        kl=Interval(4.6, 4.4, 4.8, 128),
+        model=Path("runs/x/model"),
+        report=Path("runs/x/report.html"),
+        resumed=False,
+    )
+    assert summary(result).splitlines() == [
+        "run       runs/x (recipe xpo)",
+        "labels    256 of 256",
+        "reward    0.07 -> 0.93 [0.90, 0.96]",
+        "win rate  0.98 [0.95, 0.99] against the base",
+        "KL        4.60 [4.40, 4.80] nats from the base",
+        "best      iterate 16, chosen by win rate",
+        "model     runs/x/model",
+        "report    runs/x/report.html",
+    ]

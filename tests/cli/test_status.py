@@ -1,0 +1,60 @@
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from boldly.cli import main
+from boldly.cli.status import newest_run
+
+
+def test_the_newest_run_is_shown_by_its_files_alone(a_run: Callable[[str], Path], capsys: pytest.CaptureFixture[str]):
+    old, new = a_run("old"), a_run("new")
+    os.utime(old / "ledger.sqlite", (1, 1))
+    assert newest_run(Path("runs")) == Path("runs/new")
+    assert main(["status"]) == 0
+    lines = dict(
+        line.split(maxsplit=1) for line in capsys.readouterr().out.replace("win rate", "win_rate").splitlines()
+    )
+    assert lines["run"] == "runs/new (recipe xpo)"
+    assert lines["state"] == "stopped, the same command continues"
+    assert lines["labels"] == "3 of 64"
+    assert lines["failed"] == "1 attempts without an answer"
+    assert lines["money"] == "2"
+    assert lines["iterate"] == "1, after 3 labels"
+    assert lines["reward"] == "0.40 [0.30, 0.50]"
+    assert lines["win_rate"].startswith("0.40")
+    assert lines["KL"] == "1.50 [1.00, 2.00] from the base, 2.50 [2.00, 3.00] to it, in nats"
+    assert new.name == "new"
+
+
+def test_json_has_the_numbers(a_run: Callable[[str], Path], capsys: pytest.CaptureFixture[str]):
+    run = a_run("one")
+    assert main(["status", str(run), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["labels"], found["budget"], found["failed"], found["money"]) == (3, 64, 1, 2.0)
+    assert found["newest"]["reward"] == {"value": 0.4, "low": pytest.approx(0.3), "high": 0.5, "n": 32}
+    assert found["base"]["reward"]["value"] == 0.1
+    assert (found["model"], found["report"]) == (None, None)
+
+
+def test_a_run_that_a_process_holds_is_running(a_run: Callable[[str], Path], capsys: pytest.CaptureFixture[str]):
+    from boldly.ledger.sql import SqlLedger
+
+    run = a_run("one")
+    ledger = SqlLedger(run / "ledger.sqlite")
+    assert main(["status", str(run)]) == 0
+    assert f"running, process {os.getpid()} on" in capsys.readouterr().out
+    ledger.close()
+    (run / "result.json").write_text("{}")
+    assert main(["status", str(run)]) == 0
+    assert "state     done" in capsys.readouterr().out
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["status"]) == 2
+    assert "there is no run in runs/: write `boldly status DIR`" in capsys.readouterr().err
+    assert main(["status", str(tmp_path)]) == 2
+    assert "holds no run of boldly" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
