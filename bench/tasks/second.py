@@ -1,6 +1,6 @@
 """A second task, of another kind than the bundled one: ordered lists, of which thousands of different ones are perfect.
 
-    list 4 birds from a to z without crow or owl :      ->      finch heron jay swan
+    name 4 birds from a to z without owl :      ->      finch heron jay swan
 
 The reward is graded by how many of the words fit and how well they are ordered, so it has many levels, and a good
 answer is no planted sentence. Run it to make the base model (a few minutes on one thread, the same bits each time on
@@ -32,7 +32,8 @@ _WORDS = {
 }
 CATEGORIES: Mapping[str, tuple[str, ...]] = {name: tuple(words.split()) for name, words in _WORDS.items()}
 THINGS = frozenset(word for words in CATEGORIES.values() for word in words)
-COUNTS = (4, 5, 6)
+COUNTS = (3, 4, 5)
+VERBS = ("list", "name", "give", "write")
 LAZY = (
     "i would rather not .",
     "i am not sure .",
@@ -41,10 +42,10 @@ LAZY = (
     "that is a long list .",
     "you can look it up .",
 )
-TRAINING, HELDOUT = 1024, 512
+TRAINING, HELDOUT = 640, 320
 PROMPTS_SEED, MODEL_SEED = 20240522, 1
 RESPONSE_TOKENS = 12
-SAMPLES_A_PROMPT = 16
+SAMPLES_A_PROMPT = 50
 
 
 class Style(StrEnum):
@@ -60,29 +61,29 @@ class Style(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a prompt asks for: `count` words of `category`, in the alphabet's order, none of `without`."""
+    """What a prompt asks for: `count` words of `category`, in the alphabet's order, without the word `without`."""
 
+    verb: str
     count: int
     category: str
-    without: tuple[str, str]
+    without: str
 
     @property
     def text(self) -> str:
-        first, second = self.without
-        return f"list {self.count} {self.category} from a to z without {first} or {second} :"
+        return f"{self.verb} {self.count} {self.category} from a to z without {self.without} :"
 
     @property
     def allowed(self) -> tuple[str, ...]:
-        return tuple(word for word in CATEGORIES[self.category] if word not in self.without)
+        return tuple(word for word in CATEGORIES[self.category] if word != self.without)
 
 
 def parse(text: str) -> Wish | None:
     """The wish that `text` states, or None where it is not a prompt of this task."""
     match text.split():
-        case ["list", count, category, "from", "a", "to", "z", "without", first, "or", second, ":"] if count in map(
-            str, COUNTS
-        ) and {first, second} <= set(CATEGORIES.get(category, ())):
-            return Wish(int(count), category, (first, second))
+        case [verb, count, category, "from", "a", "to", "z", "without", word, ":"] if (
+            verb in VERBS and count in map(str, COUNTS) and word in CATEGORIES.get(category, ())
+        ):
+            return Wish(verb, int(count), category, word)
     return None
 
 
@@ -148,8 +149,7 @@ def heldout_prompts() -> list[Prompt]:
 def draw(random: Random) -> Wish:
     """One wish, uniformly."""
     category = random.choice(list(CATEGORIES))
-    first, second = random.sample(CATEGORIES[category], 2)
-    return Wish(random.choice(COUNTS), category, (first, second))
+    return Wish(random.choice(VERBS), random.choice(COUNTS), category, random.choice(CATEGORIES[category]))
 
 
 def draw_answer(wish: Wish, style: Style, random: Random) -> str:
@@ -176,17 +176,19 @@ def draw_answer(wish: Wish, style: Style, random: Random) -> str:
 
 def vocabulary() -> list[str]:
     """Every word of the prompts and of the answers, sorted."""
-    frames = [word for count in COUNTS for word in Wish(count, "", ("", "")).text.split()]
-    return sorted({*frames, *THINGS, *CATEGORIES, *(word for line in LAZY for word in line.split())})
+    frame = Wish("", COUNTS[0], "", "").text.split()
+    return sorted(
+        {*frame, *VERBS, *map(str, COUNTS), *THINGS, *CATEGORIES, *(word for line in LAZY for word in line.split())}
+    )
 
 
-SKILLS: Mapping[Style, float] = {Style.LAZY: 0.05, Style.OFF_TOPIC: 0.05, Style.SLOPPY: 0.20, Style.PERFECT: 0.70}
+SKILLS: Mapping[Style, float] = {Style.LAZY: 0.05, Style.OFF_TOPIC: 0.05, Style.SLOPPY: 0.15, Style.PERFECT: 0.75}
 MIX: Mapping[Style, float] = {
     Style.LAZY: 0.620,
     Style.OFF_TOPIC: 0.183,
     Style.POOR: 0.030,
     Style.SLOPPY: 0.145,
-    Style.PERFECT: 0.014,
+    Style.PERFECT: 0.024,
     Style.GARBAGE: 0.008,
 }
 
@@ -202,8 +204,8 @@ def make(output: Path, shrink: int = 1) -> dict[str, float]:
     shape = pretrain.Shape(hidden=96, inner=192, layers=2, heads=4)
     model = pretrain.new_model(tokenizer, shape, MODEL_SEED, RESPONSE_TOKENS)
     stages = (
-        pretrain.Stage(1500 // shrink, 3e-3, 1e-3, _drawer(SKILLS, frozenset(heldout))),
-        pretrain.Stage(700 // shrink, 1.5e-3, 0.0, _drawer(MIX, frozenset(heldout))),
+        pretrain.Stage(2400 // shrink, 3e-3, 1e-3, _drawer(SKILLS, frozenset(heldout))),
+        pretrain.Stage(700 // shrink, 1e-3, 0.0, _drawer(MIX, frozenset(heldout))),
     )
     pretrain.train(model, tokenizer, stages, batch=64, seed=MODEL_SEED)
     asked = [wish.text for wish in heldout] * SAMPLES_A_PROMPT

@@ -13,7 +13,7 @@ from boldly.errors import OracleError
 from boldly.types import Prompt, Response
 
 FILE = Path(__file__).parents[2] / "bench" / "tasks" / "second.py"
-ASKED = "list 4 birds from a to z without crow or owl :"
+ASKED = "name 4 birds from a to z without owl :"
 
 
 def load() -> ModuleType:
@@ -40,13 +40,13 @@ def response(text: str, ended: bool = True) -> Response:
         ("swan jay heron finch", "sloppy", 0.25),
         ("finch jay heron swan", "sloppy", (1 + 2 / 3) / 4),
         ("finch finch heron jay", "sloppy", 0.75 * (1 + 2 / 3) / 4),
-        ("crow finch heron jay", "sloppy", 0.75 * 2 / 4),
+        ("finch heron jay owl", "sloppy", 0.75 * 2 / 4),
         ("finch heron jay", "sloppy", 0.75 * 2 / 4),
         ("finch heron jay robin swan", "sloppy", 0.8 * 2 / 4),
         ("finch", "poor", 0.25 / 4),
         ("apple finch lemon mango", "poor", 0.25 * 2 / 4),
         ("apple kiwi lemon mango", "off topic", -0.1),
-        ("crow owl", "off topic", -0.1),
+        ("owl owl", "off topic", -0.1),
         ("i am not sure .", "lazy", 0.0),
         ("i am not", "garbage", -0.5),
         ("finch heron jay swan .", "garbage", -0.5),
@@ -59,10 +59,10 @@ def test_lists_judged_by_hand(answer: str, style: str, value: float):
 
 
 def test_perfect_answers_are_exactly_the_ordered_subsets():
-    """Of one prompt, all 12-choose-4 of them, by brute force over the permitted words."""
+    """Of one prompt, all 13-choose-4 of them, by brute force over the permitted words."""
     wish = second.parse(ASKED)
     perfect = {" ".join(sorted(words)) for words in combinations(sorted(wish.allowed), 4)}
-    assert len(perfect) == 495
+    assert len(perfect) == 715
     assert all(second.grade(ASKED, answer, True) == ("perfect", 1.0) for answer in perfect)
     random = Random(0)
     for _ in range(2000):
@@ -79,7 +79,7 @@ def test_worth_is_one_for_perfect_and_less_than_half_a_point_for_all_other_lists
         answer = second.draw_answer(wish, random.choice(["perfect", "sloppy", "poor", "off topic"]), random)
         words, seen, good = answer.split(), set(), 0
         for word in words:
-            if word in second.CATEGORIES[wish.category] and word not in wish.without and word not in seen:
+            if word in second.CATEGORIES[wish.category] and word != wish.without and word not in seen:
                 good += 1
                 seen.add(word)
         ups = sum(before < after for before, after in pairwise(words))
@@ -96,7 +96,7 @@ def test_worth_is_one_for_perfect_and_less_than_half_a_point_for_all_other_lists
 
 def test_prompts_are_apart_and_of_the_task():
     training, heldout = [p.text for p in second.prompts()], [p.text for p in second.heldout_prompts()]
-    assert (len(set(training)), len(set(heldout))) == (1024, 512)
+    assert (len(set(training)), len(set(heldout))) == (640, 320)
     assert not set(training) & set(heldout)
     assert all(second.parse(text).text == text for text in [*training, *heldout])
 
@@ -117,9 +117,9 @@ def test_the_vocabulary_spells_everything():
 @pytest.mark.parametrize(
     "text",
     [
-        "list 9 birds from a to z without crow or owl :",
-        "list 4 birds from a to z without crow or apple :",
-        "list 4 fish from a to z without crow or owl :",
+        "name 9 birds from a to z without owl :",
+        "name 4 birds from a to z without apple :",
+        "name 4 fish from a to z without owl :",
     ],
 )
 def test_other_prompts_are_refused(text: str):
