@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from boldly.errors import StorageError
 from boldly.ledger.json_text import dump
@@ -12,6 +12,7 @@ from boldly.ledger.words import word_of
 from boldly.types import Label, preference_of
 
 
+@runtime_checkable
 class Stream(Protocol):
     """What lines of text can be written to."""
 

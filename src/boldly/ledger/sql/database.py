@@ -3,7 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,14 +30,17 @@ class Database:
         self._path = path
         self._pid = os.getpid()
         self._broken: str | None = None
+        self._resources = ExitStack()
         if read_only and not path.is_file():
             raise StorageError(f"no ledger at `{path}`; name the directory of a run.")
-        self._lock = None if read_only else Lock(path.with_name(path.name + ".lock"))
         try:
+            if not read_only:
+                self._resources.callback(Lock(path.with_name(path.name + ".lock")).release)
             with self._noticing():
-                raw = connect(path, read_only=read_only)
+                self._raw = connect(path, read_only=read_only)
+                self._resources.callback(self._raw.close)
                 self._file = self._identity()
-            self._connection = _wrapped(raw, "BEGIN" if read_only else "BEGIN IMMEDIATE")
+            self._connection = _wrapped(self._raw, "BEGIN" if read_only else "BEGIN IMMEDIATE")
             with self.transaction() as connection:
                 _prepare(connection, path)
         except BaseException:
@@ -55,16 +58,20 @@ class Database:
         if os.getpid() != self._pid:
             raise StorageError(f"`{self._path}` was opened by process {self._pid}; open it anew in a child process.")
         with self._noticing():
-            with self._connection.begin():
-                yield self._connection
-            if self._identity() != self._file:
-                raise OSError("the file was deleted or replaced while it was open")
+            self._look()
+            try:
+                with self._connection.begin():
+                    yield self._connection
+            except BaseException:
+                self._raw.rollback()  # SQLAlchemy gives up on a transaction whose commit was interrupted
+                raise
+            self._look()
 
     def close(self) -> None:
         """Give the file back."""
         self._broken = self._broken or f"`{self._path}` was closed; open it again."
-        if self._lock is not None:
-            self._lock.release()
+        if os.getpid() == self._pid:
+            self._resources.close()
 
     @contextmanager
     def _noticing(self) -> Generator[None]:
@@ -78,13 +85,21 @@ class Database:
             )
             raise StorageError(self._broken) from error
 
-    def _identity(self) -> tuple[int, int]:
-        status = os.stat(self._path)
+    def _look(self) -> None:
+        """See that the file under the ledger's name is still the one that was opened."""
+        if self._identity() != self._file:
+            raise OSError("the file was deleted or replaced while it was open")
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            status = self._path.stat()
+        except FileNotFoundError:
+            return None
         return status.st_dev, status.st_ino
 
 
 def _wrapped(raw: sqlite3.Connection, begin: str) -> Connection:
-    engine = create_engine("sqlite://", creator=lambda: raw, poolclass=StaticPool)
+    engine = create_engine("sqlite://", creator=lambda: raw, poolclass=StaticPool, pool_reset_on_return=None)
 
     def start(connection: Connection) -> None:
         connection.exec_driver_sql(begin)
