@@ -47,3 +47,12 @@ def test_looking_at_a_folder_that_is_no_run_fails_without_torch(command: str, tm
     code, heavy = loaded_after(command, str(tmp_path), folder=tmp_path)
     assert code != 0
     assert heavy == set()
+
+
+@pytest.mark.slow
+def test_looking_at_a_run_loads_nothing_heavy(tmp_path: Path):
+    small = {"recipe": "online-dpo", "budget": "8", "schedule.labels_per_round": "8", "heldout": "4", "output": "run"}
+    flags = [word for key, value in small.items() for word in (f"--{key}", value)]
+    assert loaded_after("run", *flags, folder=tmp_path)[0] == 0
+    assert loaded_after("status", "run", folder=tmp_path) == (0, set())
+    assert loaded_after("report", "run", folder=tmp_path) == (0, set())
