@@ -64,7 +64,7 @@ def test_a_budget_below_one_round_or_below_the_warm_up_is_refused():
     ]
     assert read_config(flags={"recipe": "xpo", "budget": "16"}).budget == 16
     (line,) = refusal(budget="63")
-    assert line.startswith("--budget: the learner waits for 64 labels and the `budget` is 63, so it would never learn")
+    assert line.startswith("--budget: `budget` is 63, and the learner waits for 64 labels, so it would never learn")
     assert line.endswith("write `--budget 64`.")
     assert read_config(flags={"budget": "64"}).budget == 64
 

@@ -20,7 +20,7 @@ _USERS = ("flag", "environment", "argument", "file")
 
 def check_pairing(config: RunConfig, settings: Settings) -> list[Problem]:
     """Everything in a typed configuration that contradicts itself, each with the line that mends it."""
-    rules = (_objective, _explore, _pool, _implicit, _hypotheses, _budget, _warmup, _bundled_task, _merge)
+    rules = (_objective, _explore, _pool, _implicit, _hypotheses, _budget, _bundled_task, _merge)
     return list(_values(config)) or [problem for rule in rules for problem in rule(config, settings)]
 
 
@@ -133,23 +133,19 @@ def _hypotheses(config: RunConfig, settings: Settings) -> Iterator[Problem]:
 
 
 def _budget(config: RunConfig, settings: Settings) -> Iterator[Problem]:
-    per_round = config.schedule.labels_per_round
+    """A budget has to last for a round, and until the learner learns."""
+    per_round, warmup = config.schedule.labels_per_round, config.learner.options.get("warmup", 0)
     if config.budget < per_round:
-        yield Problem(
-            _set_last(settings, ("budget",), ("schedule", "labels_per_round")),
-            f"`budget` is {config.budget}, less than the {per_round} labels of one round",
-            (("budget",), per_round),
-        )
-
-
-def _warmup(config: RunConfig, settings: Settings) -> Iterator[Problem]:
-    warmup = config.learner.options.get("warmup", 0)
-    if config.budget < warmup:
-        yield Problem(
-            _set_last(settings, ("budget",), ("learner",)),
-            f"the learner waits for {warmup} labels and the `budget` is {config.budget}, so it would never learn",
-            (("budget",), warmup),
-        )
+        key, why = ("schedule", "labels_per_round"), f"less than the {per_round} labels of one round"
+    elif config.budget < warmup:
+        key, why = ("learner",), f"and the learner waits for {warmup} labels, so it would never learn"
+    else:
+        return
+    yield Problem(
+        _set_last(settings, ("budget",), key),
+        f"`budget` is {config.budget}, {why}",
+        (("budget",), max(per_round, warmup)),
+    )
 
 
 def _bundled_task(config: RunConfig, settings: Settings) -> Iterator[Problem]:
