@@ -186,7 +186,7 @@ class Largest(TorchDispatchMode):
 
 
 def test_no_matrix_of_all_tokens_by_vocabulary_exists(language_model, monkeypatch):
-    """Forward and backward; 40 tokens are scored 4 at a time, so the output layer's gradient is the largest: 16 rows."""
+    """Forward and backward; 40 tokens are scored 4 at a time, and the output layer's gradient has 16 rows."""
     lm = language_model(vocabulary=401)
     monkeypatch.setattr(score, "CHUNK_LOGITS", 4 * 401)
     groups = [Group((1, 5), ((9,) * 20, (8,) * 20))]

@@ -18,6 +18,7 @@ from boldly.lm.network import still
 from boldly.lm.pack import Group, group
 from boldly.lm.score import log_probs
 from boldly.lm.weights import AdapterWeights, averaged, taken, worn
+from boldly.policy import Policy
 from boldly.types import Prompt, Response
 
 
@@ -75,8 +76,9 @@ class LMPolicy:
         return replace(self, name=name, frozen=True, lm=replace(self.lm, module=module))
 
     @torch.no_grad()
-    def average(self, other: "LMPolicy", weight: float, name: str) -> "LMPolicy":
+    def average(self, other: Policy, weight: float, name: str) -> "LMPolicy":
         """The frozen policy whose parameters are (1 - weight) * own + weight * other's; of an adapter, its factors."""
+        assert isinstance(other, LMPolicy)
         mine, theirs = self.freeze(name), other.freeze(name)
         if mine.adapter is not None and theirs.adapter is not None:
             return replace(mine, adapter=averaged(mine.adapter, theirs.adapter, weight))
