@@ -1,0 +1,140 @@
+"""Any sequence of calls gives the same on disk, reopened at any time, as in memory."""
+
+import sqlite3
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from boldly.errors import BoldlyError
+from boldly.ledger import Budget, Ledger, MemoryLedger, Step
+from boldly.ledger.sql import SqlLedger, file
+from boldly.testing import query, response
+from boldly.types import Abstention, BothBad, Failure, Label, Preference, Query, Tie
+
+ACCOUNTS = ("training", "evaluation")
+prices = st.sampled_from([0.0, 0.1, 0.25])
+budgets = st.builds(Budget, st.sampled_from([None, 0, 2, 5]), st.sampled_from([None, 0.5, 1.0]))
+verdicts = st.one_of(
+    st.builds(Preference, st.floats(0, 1)),
+    st.sampled_from([Tie(), BothBad(), Abstention(), Failure("down"), Failure("\ud83d")]),
+)
+numbers = st.floats(max_value=0, allow_nan=False, exclude_max=True)
+asked = st.builds(
+    lambda place, round, account, log_prob: replace(
+        query(place, round=round, account=account), a=response("aaa", log_prob=log_prob)
+    ),
+    st.integers(0, 4),
+    st.integers(0, 1),
+    st.sampled_from(ACCOUNTS),
+    numbers,
+)
+
+
+def timeless(answer: Any) -> Any:
+    """An answer without the times of its labels."""
+    if isinstance(answer, Label):
+        return replace(answer, time="")
+    return tuple(map(timeless, answer)) if isinstance(answer, tuple) else answer
+
+
+class TwoLedgers(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        self.disk: Ledger = self.opened()
+        self.memory: Ledger = MemoryLedger()
+
+    def opened(self) -> SqlLedger:
+        return SqlLedger(Path(self.folder.name) / "ledger.sqlite")
+
+    def both(self, call: Callable[[Ledger], Any]) -> None:
+        """Both give the same answer, or the same error."""
+        told = []
+        for ledger in (self.disk, self.memory):
+            try:
+                told.append(timeless(call(ledger)))
+            except BoldlyError as error:
+                told.append((type(error), str(error)))
+        assert told[0] == told[1]
+
+    @rule()
+    def reopen(self) -> None:
+        self.disk.close()
+        self.disk = self.opened()
+
+    @rule(queries=st.lists(asked, max_size=4))
+    def ask(self, queries: list[Query]) -> None:
+        self.both(lambda ledger: ledger.ask(queries))
+
+    @rule(one=asked, bound=prices, budget=budgets)
+    def reserve(self, one: Query, bound: float, budget: Budget) -> None:
+        self.both(lambda ledger: ledger.reserve(one.id, bound=bound, budget=budget))
+
+    @rule(attempt=st.integers(0, 8), verdict=verdicts, price=prices, source=st.sampled_from(["judge", "é"]))
+    def tell(self, attempt: int, verdict: Any, price: float, source: str) -> None:
+        self.both(lambda ledger: ledger.tell(attempt, verdict, source=source, price=price))
+
+    @rule(one=asked, verdict=verdicts)
+    def buy(self, one: Query, verdict: Any) -> None:
+        def call(ledger: Ledger) -> Label | None:
+            ledger.ask([one])
+            attempt = ledger.reserve(one.id, bound=0.1, budget=Budget(None))
+            return ledger.tell(attempt.id, verdict, source="judge", price=0.1)
+
+        self.both(call)
+
+    @rule()
+    def abandon(self) -> None:
+        self.both(lambda ledger: ledger.abandon())
+
+    @rule(
+        policy=st.sampled_from(["iterate-0", "iterate-1"]),
+        values=st.dictionaries(st.tuples(st.sampled_from("pq"), st.sampled_from("rs")), numbers, max_size=3),
+    )
+    def record_log_probs(self, policy: str, values: dict[tuple[str, str], float]) -> None:
+        self.both(lambda ledger: ledger.record_log_probs(policy, values))
+        self.both(lambda ledger: ledger.log_probs(policy))
+
+    @rule(round=st.integers(0, 2), labels=st.lists(st.integers(0, 9)), taken=st.booleans())
+    def record_steps(self, round: int, labels: list[int], taken: bool) -> None:
+        steps = [Step(round, number, tuple(labels), taken, "" if taken else "loss") for number in range(2)]
+        self.both(lambda ledger: ledger.record_steps(steps))
+
+    @rule(number=st.integers(0, 3), labels=st.integers(0, 9))
+    def record_iterate(self, number: int, labels: int) -> None:
+        facts = {"loss": labels / 3}
+        self.both(lambda ledger: ledger.record_iterate(number, name=f"it-{number}", labels=labels, facts=facts))
+
+    @invariant()
+    def same(self) -> None:
+        for account in ACCOUNTS:
+            self.both(lambda ledger, account=account: ledger.labels(account))
+            self.both(lambda ledger, account=account: ledger.spent(account))
+            for round in (0, 1):
+                self.both(lambda ledger, account=account, round=round: ledger.queries(round, account))
+                self.both(lambda ledger, account=account, round=round: ledger.waiting(round, account))
+        self.both(lambda ledger: ledger.steps())
+        self.both(lambda ledger: ledger.iterates())
+
+    def teardown(self) -> None:
+        self.disk.close()
+        self.folder.cleanup()
+
+
+def test_the_ledger_on_disk_is_the_one_in_memory(monkeypatch: pytest.MonkeyPatch):
+    def not_synced(connection: sqlite3.Connection, *_: object) -> None:
+        connection.execute("PRAGMA synchronous = OFF")
+
+    monkeypatch.setattr(
+        file, "make_durable", not_synced
+    )  # nothing is killed here, and thousands of commits take a while
+    machine = TwoLedgers.TestCase()
+    machine.settings = settings(max_examples=20, stateful_step_count=20)
+    machine.runTest()
