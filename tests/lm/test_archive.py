@@ -42,7 +42,7 @@ def begin(directory: Path, root: Path, adapter: Adapter | None) -> tuple[LMPolic
     """A policy as a run loads it, and the archive of its run."""
     lm = load(directory, adapter=adapter, device="cpu")
     policy = LMPolicy("iterate-0", lm, GENERATION)
-    return policy, DiskArchive(policy, root)
+    return policy, DiskArchive(root, policy)
 
 
 @pytest.fixture(params=[None, LORA], ids=["full", "adapter"])
@@ -136,6 +136,13 @@ def test_iterates_average(start: Start):
     assert torch.equal(scores(archive[0].average(archive[2], 1.0, "m")), scores(archive[2]))
 
 
+def test_nothing_is_printed(start: Start, capfd: pytest.CaptureFixture[str]):
+    _, archive, _ = filled(start, 1)
+    archive[1]
+    archive.restore()
+    assert capfd.readouterr() == ("", "")
+
+
 def test_restoring_is_exact_to_the_bit(start: Start):
     policy, _, _ = filled(start, 3)
     again, archive = start()
@@ -156,7 +163,7 @@ def test_other_dtypes_are_exact_too(
     def fresh() -> tuple[LMPolicy, DiskArchive]:
         lm = load(tiny_model(), adapter=adapter, dtype=dtype, device="cpu")
         policy = LMPolicy("iterate-0", lm, GENERATION)
-        return policy, DiskArchive(policy, tmp_path)
+        return policy, DiskArchive(tmp_path, policy)
 
     policy, archive = fresh()
     keep(archive, learn(policy, 1), 1)
@@ -172,7 +179,8 @@ def test_training_goes_on_as_if_never_stopped(start: Start):
     def train(policy: LMPolicy, descent: Descent) -> None:
         def losses(batch_tokens: int) -> Iterator[Loss]:
             logits = policy.lm.module(input_ids=torch.tensor([[7, 9, 30, 41]])).logits
-            yield Loss(logits.log_softmax(-1)[0, -1, 5] ** 2, torch.zeros(()))
+            loss = logits.log_softmax(-1)[0, -1, 5] ** 2
+            yield Loss(loss, loss, torch.zeros(()))
 
         for _ in range(3):
             assert descent.step(policy.lm.module, losses, (0,)).taken
@@ -389,7 +397,7 @@ import torch
 torch.set_num_threads(1)
 directory, base, kind = map(Path, sys.argv[1:4])
 sys.path.insert(0, sys.argv[4])
-from test_archive import CANDIDATES, LORA, begin, keep, learn
+from test_archive import CANDIDATES, LORA, DiskArchive, begin, keep, learn
 
 EVENTS = ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir")
 limit, seen, watching = 0, 0, False
@@ -418,17 +426,18 @@ def around(function):
 
 
 sys.addaudithook(hook)
+policy, _ = begin(base, directory / "start", LORA if kind.name == "adapter" else None)
 while True:
     limit += 1
     root = directory / f"{limit:03d}"
     shutil.copytree(directory / "start", root)
     child = os.fork()
     if child == 0:
-        policy, archive = begin(base, root, LORA if kind.name == "adapter" else None)
-        policy = learn(policy, archive.restore()[0] + 1)
+        archive = DiskArchive(root, policy)
+        learned = learn(policy, archive.restore()[0] + 1)
         os.fsync, os.rename, os.unlink = around(os.fsync), around(os.rename), around(os.unlink)
         watching = True
-        keep(archive, policy, 3, CANDIDATES)
+        keep(archive, learned, 3, CANDIDATES)
         os._exit(0)
     status = os.waitpid(child, 0)[1]
     if status == 0:
@@ -438,6 +447,7 @@ print(limit - 1)
 """
 
 
+@pytest.mark.slow
 def test_a_kill_at_every_point_of_keeping_loses_at_most_the_iterate_being_kept(
     start: Start, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
@@ -455,11 +465,11 @@ def test_a_kill_at_every_point_of_keeping_loses_at_most_the_iterate_being_kept(
     kills = int(done.stdout)
     assert kills > 30
     expected = scores(learn(policy, 3))
+    again, _ = start(root=tmp_path / "nowhere")
     outcomes = set()
     for limit in range(1, kills + 1):
         root = tmp_path / "kills" / f"{limit:03d}"
-        again, archive = start(root=root)
-        number, state = archive.restore()
+        number, state = DiskArchive(root, again).restore()
         outcomes.add(number)
         assert_same_bits(state, state_of(number))
         assert torch.equal(scores(again), seen[2] if number == 2 else expected)

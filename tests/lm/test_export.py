@@ -40,7 +40,7 @@ def run(tiny_model: Callable[..., Path], tmp_path: Path) -> Run:
         told |= {"eos_token_id": [2, 4], "do_sample": True, "temperature": 0.6, "top_p": 0.9}
         (base / "generation_config.json").write_text(json.dumps(told))
         policy = LMPolicy("iterate-0", load(base, adapter=adapter, device="cpu"), Generation())
-        archive = DiskArchive(policy, tmp_path / "iterates")
+        archive = DiskArchive(tmp_path / "iterates", policy)
         with torch.no_grad():
             for i, parameter in enumerate(policy.lm.module.parameters()):
                 if parameter.requires_grad:

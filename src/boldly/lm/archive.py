@@ -52,8 +52,8 @@ class DiskArchive:
     one process that runs the run.
     """
 
-    live: LMPolicy
     root: Path
+    live: LMPolicy
     _base: LMPolicy | None = field(default=None, init=False)
     _fingerprint: str = field(default="", init=False)
     _newest: int = field(default=0, init=False)

@@ -8,6 +8,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from boldly.errors import StorageError
+from boldly.lm.load import no_bars
 from boldly.lm.policy import LMPolicy
 from boldly.lm.weights import AdapterWeights, taken, worn
 
@@ -25,7 +26,8 @@ def write_policy(policy: LMPolicy, folder: Path) -> None:
         config.inference_mode = True
         config.save_pretrained(str(folder))
     else:
-        module.save_pretrained(folder)
+        with no_bars():
+            module.save_pretrained(folder)
     policy.lm.tokenizer.save_pretrained(folder)
 
 

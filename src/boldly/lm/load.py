@@ -2,7 +2,8 @@
 
 import copy
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -19,6 +20,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
+from transformers.utils import logging
 
 from boldly.errors import ModelError
 from boldly.lm.adapter import Adapter, adapted
@@ -84,20 +86,21 @@ def read_module(
     Raises `ModelError` if it has no causal class, or if a tensor is missing, unexpected, misshapen or not finite.
     """
     config = _without_noise(_config(folder))
-    module, info = _reading(
-        folder,
-        "the weights",
-        lambda: AutoModelForCausalLM.from_pretrained(
+    with no_bars():
+        module, info = _reading(
             folder,
-            config=config,
-            dtype=dtype,
-            attn_implementation=attention,
-            use_safetensors=True,
-            trust_remote_code=False,
-            local_files_only=True,
-            output_loading_info=True,
-        ),
-    )
+            "the weights",
+            lambda: AutoModelForCausalLM.from_pretrained(
+                folder,
+                config=config,
+                dtype=dtype,
+                attn_implementation=attention,
+                use_safetensors=True,
+                trust_remote_code=False,
+                local_files_only=True,
+                output_loading_info=True,
+            ),
+        )
     for kind in ("missing", "unexpected", "mismatched"):
         if info[f"{kind}_keys"]:
             names = sorted(map(str, info[f"{kind}_keys"]))
@@ -112,6 +115,18 @@ def read_module(
                 f"write `model: PATH` with an earlier checkpoint."
             )
     return module.to(device).eval()
+
+
+@contextmanager
+def no_bars() -> Iterator[None]:
+    """No progress bars of transformers' own: every iterate that is read or written would draw one."""
+    had = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if had:
+            logging.enable_progress_bar()
 
 
 def _fetch(name: str | Path) -> Path:
