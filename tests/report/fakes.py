@@ -92,7 +92,7 @@ def records(story: Story) -> list[Record]:
     return found
 
 
-def write_run(root: Path, story: Story = Story(), *, ended: bool = True) -> Path:  # noqa: B008
+def write_run(root: Path, story: Story = Story(), *, ended: bool = True) -> Path:
     """A run directory at `root`."""
     root.mkdir(parents=True)
     config = {**CONFIG, "recipe": story.recipe, "seed": story.seed, "budget": story.labels, "output": str(root.name)}

@@ -7,7 +7,6 @@ from typing import Any
 from boldly.metrics import Sample
 from boldly.report.diagnosis import Finding
 
-
 _DIGITS = tuple("0123456789−∞–")
 
 

@@ -23,7 +23,8 @@ def rounds_section(run: RunData) -> Section | None:
         return None
     shown = [name for name in OUTCOMES if any(one.bought.get(name, 0) for one in run.rounds)] or ["preference"]
     numbers = [float(one.number) for one in run.rounds]
-    stacks = {WORDS[name]: [float(one.bought.get(name, 0)) for one in run.rounds] for name in shown}
+    attempts = [name for name in shown if name != "skipped"]
+    stacks = {WORDS[name]: [float(one.bought.get(name, 0)) for one in run.rounds] for name in attempts}
     table = Table(
         ["round", *(WORDS[name] for name in shown), "equal texts", "foreseen by the policy"],
         [
@@ -34,10 +35,10 @@ def rounds_section(run: RunData) -> Section | None:
     figures = [
         Figure(
             "outcomes",
-            "What the queries of each round came to",
-            "Each query asks which of two answers is better. Failed attempts and queries left without a label taught "
-            "nothing.",
-            bars(numbers, stacks, x_title="round", y_title="queries"),
+            "What the attempts of each round came to",
+            "Each attempt asks which of two answers is better. One that failed bought nothing, and its query may be "
+            "asked again.",
+            bars(numbers, stacks, x_title="round", y_title="attempts"),
             table,
         )
     ]

@@ -78,7 +78,7 @@ def key_figures(run: RunData) -> list[KeyFigure]:
         figures.append(KeyFigure("Mean reward", number(evaluation.reward.value), f"base model {number(start.value)}"))
     figures += [
         KeyFigure("Win rate", *_with_range(evaluation.win_rate)),
-        KeyFigure("Distance from the base", f"{number(evaluation.kl_policy.value)} nats", "KL of the kept model"),
+        KeyFigure("Distance (KL)", f"{number(evaluation.kl_policy.value)} nats", "from the base model"),
         KeyFigure("Cut or unfinished", percent(evaluation.truncated), "of the held-out answers"),
         KeyFigure("Model kept", f"iterate {record.iterate}", f"after {_labels(record.labels)}"),
     ]

@@ -47,7 +47,7 @@ def several(runs: Sequence[RunData], target: float | None = None) -> Page:
             "settings and different seeds are one group."
         ),
         key_figures=[
-            KeyFigure(group.name, _median(median), _runs_that_reached(group, aim))
+            KeyFigure(group.name, _median(median), f"labels, median; reached by {_runs_that_reached(group, aim)}")
             for group, median in zip(compared, reached, strict=True)
         ],
         sections=[
@@ -248,7 +248,7 @@ def _to_target(group: Group, aim: float) -> Median:
 
 def _runs_that_reached(group: Group, aim: float) -> str:
     each = _each(group, aim)
-    return f"{sum(map(math.isfinite, each))} of {len(each)} run{'s' if len(each) > 1 else ''} got there"
+    return f"{sum(map(math.isfinite, each))} of {len(each)}"
 
 
 def _whole(labels: float) -> str:

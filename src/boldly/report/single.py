@@ -17,6 +17,7 @@ from boldly.report.text import flat
 
 LABELS = "labels bought"
 SHOWN_ANSWERS = 12
+MOST_KINDS = 7
 BAND = "The band is the 95% interval over held-out prompts."
 
 
@@ -365,10 +366,14 @@ def _curve(
 
 
 def _kinds(evaluations: list[Evaluation]) -> dict[str, list[float]]:
-    """The share of each kind over evaluations, the kinds in the order of their last share, the largest first."""
+    """The share of each kind over evaluations, the most frequent last one first; the rarest together, where many."""
     names = dict.fromkeys(kind for evaluation in evaluations for kind in evaluation.kinds)
-    order = sorted(names, key=lambda kind: -evaluations[-1].kinds.get(kind, 0.0))
-    return {kind: [evaluation.kinds.get(kind, 0.0) for evaluation in evaluations] for kind in order}
+    by_last = sorted(names, key=lambda kind: -evaluations[-1].kinds.get(kind, 0.0))
+    common = sorted(by_last, key=lambda kind: -max(e.kinds.get(kind, 0.0) for e in evaluations))[:MOST_KINDS]
+    shares = {kind: [e.kinds.get(kind, 0.0) for e in evaluations] for kind in by_last if kind in common}
+    if len(names) > len(common):
+        shares["other kinds"] = [sum(s for kind, s in e.kinds.items() if kind not in common) for e in evaluations]
+    return shares
 
 
 def _duration(seconds: float) -> str:

@@ -1,0 +1,199 @@
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from boldly.errors import InvalidInput, StorageError
+from boldly.ledger import Spent
+from boldly.metrics import Sample
+from boldly.progress import Record
+from boldly.report import RunData, render, single, write_report
+from boldly.report.data import RoundData
+from boldly.report.numbers import number
+from tests.report.fakes import CONFIG, Story, records, write_run
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_run(tmp_path_factory.mktemp("runs") / "xpo-seed0", Story(labels=64, halfway=30.0))
+
+
+@pytest.fixture(scope="module")
+def html(run: Path) -> str:
+    return write_report([run], run / "report.html").read_text()
+
+
+def data(**changes) -> RunData:
+    made = RunData("made-up", CONFIG, "recipe: xpo", tuple(records(Story())), result={"best": 8})
+    return replace(made, **changes)
+
+
+class Tags(HTMLParser):
+    """Every tag that is opened, with its attributes, and whether all are closed in their order."""
+
+    VOID = frozenset({"meta", "link", "br", "img", "hr"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[str, dict]] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def without_plotly(html: str) -> str:
+    return re.sub(r"<script>.*?</script>", "", html, flags=re.S)
+
+
+def test_the_page_is_one_well_formed_file_that_names_no_other(html: str):
+    tags = Tags()
+    tags.feed(without_plotly(html))
+    assert tags.open == []
+    for _, attributes in tags.seen:
+        for name in ("src", "href", "action", "srcset", "data", "poster"):
+            assert attributes.get(name, "#").startswith(("#", "data:,"))
+    assert "url(" not in without_plotly(html)
+    assert html.count("<script>") == 2
+    assert html.lower().count("</script>") == 3
+
+
+def test_the_headline_and_every_number_of_the_curve_are_those_of_the_log(html: str, run: Path):
+    rewards = [record.evaluation.reward for record in records(Story(labels=64, halfway=30.0))]
+    assert (
+        f"64 labels took the mean held‑out reward from {number(rewards[0].value)} to {number(rewards[-1].value)}"
+        in html
+    )
+    rows = re.findall(r'<tr><th scope="row">(\d+)</th><td class="figure">([^<]*)</td>', html)
+    for labels, reward in zip(range(0, 80, 16), rewards, strict=True):
+        assert (str(labels), number(reward.value)) in rows
+
+
+def test_every_section_of_the_issue_is_there(html: str):
+    ids = re.findall(r'<section id="([^"]+)"', html)
+    assert ids == [
+        "diagnosis",
+        "answers",
+        "learning",
+        "distance",
+        "coverage",
+        "training",
+        "rounds",
+        "ledger",
+        "time",
+        "reproduce",
+    ]
+    plots = re.findall(r'data-plot="([^"]+)"', html)
+    assert plots == [
+        "reward",
+        "win-rate",
+        "frontier",
+        "kl",
+        "kinds",
+        "diversity",
+        "length",
+        "terms",
+        "gradients",
+        "outcomes",
+        "foreseen",
+    ]
+    assert html.count("The numbers behind this plot") == len(plots)
+
+
+def test_the_ledger_adds_up_or_says_that_it_does_not():
+    bought = {"preference": 20, "tie": 5, "both_bad": 3, "abstention": 2, "failed": 1, "skipped": 2}
+    rounds = (RoundData(0, bought), RoundData(1, bought))
+    whole = Spent(labels=61, preferences=41, ties=10, both_bad=6, abstentions=4, surplus=1, failed=2)
+    assert "41 + 10 + 6 + 4 = 61 labels. Without 1 second answers these are the 60" in render(
+        single(data(rounds=rounds, training=whole))
+    )
+    torn = render(single(data(rounds=rounds[:1], training=whole)))
+    assert "It does not add up" in torn
+    assert "boldly verify" in torn
+
+
+def test_nothing_found_is_said_in_words():
+    good = data(records=data().records[:1])
+    assert "Nothing found. Looked for" in render(single(good))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"records": ()}, "0 labels bought so far; no held‑out evaluation has been made yet."),
+        ({"records": (Record(0, 0, None), Record(1, 16, None))}, "16 labels bought so far"),
+        ({"result": None}, "The run has not ended"),
+        ({"result": {"best": 0}}, "128 labels found nothing better than the base model"),
+        ({"samples": (Sample(0, "p", "", None, False),)}, "An empty answer."),
+    ],
+)
+def test_runs_in_every_state_have_a_page(changes: dict, words: str):
+    assert words in render(single(data(**changes)))
+
+
+def test_a_run_without_a_reward_is_told_by_its_win_rate():
+    blind = [replace(r, evaluation=replace(r.evaluation, reward=None, gain=None)) for r in records(Story())]
+    page = render(single(data(records=tuple(blind))))
+    assert "128 labels made a model whose answers beat the base model&#39;s in" in page
+    assert 'data-plot="reward"' not in page
+
+
+def test_a_gain_within_chance_is_not_claimed():
+    made = records(Story())
+    doubtful = made[-1].evaluation.gain._replace(low=-0.01)
+    made[-1] = replace(made[-1], evaluation=replace(made[-1].evaluation, gain=doubtful))
+    assert "too little to tell from chance" in render(single(data(records=tuple(made))))
+
+
+def test_the_bonus_is_shown_beside_the_preference_term_only_where_there_is_one():
+    assert "exploration bonus" in render(single(data()))
+    plain = [replace(record, bonus=None) for record in records(Story())]
+    assert "This run used no exploration bonus" in render(single(data(records=tuple(plain))))
+
+
+def test_many_kinds_are_gathered():
+    shares = {f"kind {i}": 1 / 20 for i in range(20)}
+    made = [replace(r, evaluation=replace(r.evaluation, kinds=shares)) for r in records(Story())]
+    assert "other kinds" in render(single(data(records=tuple(made))))
+
+
+def test_writing_is_whole_or_not_at_all(run: Path, tmp_path: Path):
+    output = tmp_path / "report.html"
+    output.write_text("old")
+    with pytest.raises(StorageError, match="holds no run"):
+        write_report([tmp_path], output)
+    assert output.read_text() == "old"
+    assert write_report([run], output) == output
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html"]
+    with pytest.raises(StorageError, match="can't be written"):
+        write_report([run], tmp_path / "gone" / "report.html")
+    with pytest.raises(InvalidInput, match="needs a run"):
+        write_report([], output)
+
+
+def test_text_that_no_encoding_can_write_is_shown(tmp_path: Path):
+    odd = data(samples=(Sample(0, "lone \ud800 surrogate", "x", None, True),))
+    page = render(single(odd))
+    assert "U+D800" in page
+    page.encode()
+
+
+def test_a_report_loads_neither_torch_nor_scipy(run: Path, tmp_path: Path):
+    program = (
+        "import sys; from pathlib import Path; from boldly.report import write_report\n"
+        f"write_report([Path({str(run)!r})] * 2, Path({str(tmp_path / 'r.html')!r}))\n"
+        f"write_report([Path({str(run)!r})], Path({str(tmp_path / 'r.html')!r}))\n"
+        "print(sorted({'torch', 'scipy', 'transformers', 'numpy', 'pandas'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,103 @@
+import json
+import math
+
+import pytest
+
+from boldly.progress import Interval
+from boldly.report.numbers import NONE, number, percent, span
+from boldly.report.text import flat, for_plot, for_script, pieces
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0.00"),
+        (0.914, "0.91"),
+        (-0.054, "−0.05"),
+        (12.34, "12.3"),
+        (123.4, "123"),
+        (12345.0, "12,345"),
+        (0.00321, "0.0032"),
+        (-0.0000421, "−4.2e-05"),
+        (-1e-9, "0.00"),
+        (math.inf, "∞"),
+        (-math.inf, "−∞"),
+        (math.nan, NONE),
+        (None, NONE),
+    ],
+)
+def test_numbers_are_short_and_keep_their_sign(value: float | None, text: str):
+    assert number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(0.0, "0%"), (0.004, "0.4%"), (0.0996, "10%"), (0.5, "50%"), (1.0, "100%"), (None, NONE)]
+)
+def test_small_shares_are_not_rounded_to_nothing(share: float | None, text: str):
+    assert percent(share) == text
+
+
+def test_an_interval_is_a_number_and_its_ends():
+    assert span(Interval(0.5, -0.1, 1.1, 3)) == "0.50 (−0.10 to 1.10)"
+    assert span(None) == NONE
+
+
+@pytest.mark.parametrize(
+    ("character", "code"),
+    [
+        ("\u202e", "U+202E"),
+        ("\u2066", "U+2066"),
+        ("\u200b", "U+200B"),
+        ("\u00ad", "U+00AD"),
+        ("\u00a0", "U+00A0"),
+        ("\ufeff", "U+FEFF"),
+        ("\u2028", "U+2028"),
+        ("\u3164", "U+3164"),
+        ("\U000e0041", "U+E0041"),
+        ("\ufe01", "U+FE01"),
+        ("\x00", "U+0000"),
+        ("\x1b", "U+001B"),
+        ("\x7f", "U+007F"),
+        ("\r", "U+000D"),
+        ("\ud800", "U+D800"),
+    ],
+)
+def test_what_cannot_be_seen_is_shown(character: str, code: str):
+    shown = pieces(f"a{character}b")
+    assert [piece.text for piece in shown] == ["a", code, "b"]
+    assert shown[1].name.startswith(code)
+
+
+@pytest.mark.parametrize(
+    "text", ["plain", "two  spaces\n\ttab", "ünïcödé", "日本語", "مرحبا", "❤\ufe0f", "<b>&amp;</b>"]
+)
+def test_what_can_be_seen_is_left_alone(text: str):
+    assert [(piece.text, piece.name) for piece in pieces(text)] == [(text, "")]
+
+
+def test_a_run_of_one_hidden_character_is_counted():
+    assert [piece.text for piece in pieces("\u200b" * 1000 + "\u200c")] == ["U+200B ×1000", "U+200C"]
+
+
+def test_nothing_is_lost_between_pieces():
+    text = "a\u202eb\u200b\u200bc\nd"
+    visible = "".join(piece.text for piece in pieces(text) if not piece.name)
+    assert visible == "abc\nd"
+
+
+def test_flat_fits_on_a_line():
+    assert flat("a\nb\u202e") == "a b[U+202E]"
+    assert len(flat("x" * 1000)) == 60
+
+
+def test_json_in_a_script_can_not_end_it():
+    value = {"a": "</script><!--<script>&\u2028"}
+    text = for_script(value)
+    assert not set("<>&") & set(text)
+    assert json.loads(text) == value
+    with pytest.raises(ValueError, match="JSON"):
+        for_script(math.nan)
+
+
+def test_plot_labels_hold_no_markup():
+    assert for_plot("<a href='javascript:x'>") == "&lt;a href='javascript:x'&gt;"
