@@ -7,6 +7,7 @@ from boldly.types import Label, Query, kind_of
 OUTCOMES: tuple[str, ...] = ("preference", "tie", "both_bad", "abstention", "failed", "skipped")
 """Verdicts by `boldly.types.kind_of`; attempts that came to nothing; queries that were left without a label."""
 
+
 def bought(queries: Sequence[Query], labels: Sequence[Label], attempts: int) -> dict[str, int]:
     """How many of a round's `queries` ended in which of `OUTCOMES`.
 
