@@ -55,7 +55,6 @@ def test_the_facts_are_those_of_the_newest_evaluation_beside_the_base():
     state.take(Progress("evaluating", 0, 0, 256, base))
     state.take(DONE)
     found = dict(facts(state))
-    assert found["round"] == "3 (writing)"
     assert found["labels"] == "48 of 256, 208 left"
     assert found["reward"] == "0.42 [0.36, 0.48], base 0.42"
     assert found["win rate"] == "0.71 [0.64, 0.77] against the base"
@@ -82,7 +81,7 @@ def test_without_a_terminal_there_are_plain_lines():
     view.close()
     first, second = shown(target).splitlines()
     assert first == "resumed [at round 1]"
-    assert second.startswith("round: 3 (writing)  labels: 48 of 256, 208 left  reward: 0.42 [0.36, 0.48]")
+    assert second.startswith("round: 3  labels: 48 of 256, 208 left  reward: 0.42 [0.36, 0.48]")
     assert "\x1b" not in shown(target)
     assert shown(target).isascii()
 

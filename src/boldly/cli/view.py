@@ -86,10 +86,7 @@ def facts(state: State) -> list[tuple[str, str]]:
     progress, evaluation = state.progress, state.evaluation
     if progress is None:
         return []
-    rows = [
-        ("round", f"{progress.round} ({progress.phase})"),
-        ("labels", f"{progress.labels} of {progress.budget}, {progress.budget - progress.labels} left"),
-    ]
+    rows = [("labels", f"{progress.labels} of {progress.budget}, {max(0, progress.budget - progress.labels)} left")]
     if evaluation is not None:
         base = f", base {state.base.reward.value:.2f}" if state.base and state.base.reward else ""
         rows += [
@@ -127,9 +124,10 @@ class LiveTable:
         table = Table.grid(padding=(0, 2))
         table.add_column(style="dim", no_wrap=True)
         table.add_column()
-        for name, value in facts(self._state):
-            table.add_row(name, value)
         if progress := self._state.progress:
+            table.add_row("round", f"{progress.round}, {progress.phase}")
+            for name, value in facts(self._state):
+                table.add_row(name, value)
             table.add_row("", ProgressBar(total=progress.budget, completed=progress.labels, width=40))
         return table
 
@@ -145,7 +143,9 @@ class Lines:
         if progress.note:
             self.note(progress.note)
         if progress.record is not None and progress.record.evaluation is not None and not self._quiet:
-            self.note("  ".join(f"{name}: {value}" for name, value in facts(self._state)))
+            self.note(
+                "  ".join([f"round: {progress.round}", *(f"{name}: {value}" for name, value in facts(self._state))])
+            )
 
     def note(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
