@@ -15,8 +15,8 @@ GROUPS = [
 def by_hand(lm, prompt, response):
     """The row of one response, from one unpadded sequence and the module's own output."""
     with torch.no_grad():
-        output = lm.module(torch.tensor([[*prompt, *response]]), output_hidden_states=True)
-    states = output.hidden_states[-1][0, len(prompt) :]
+        output = lm.module(torch.tensor([[*prompt, *response]]))
+        words = lm.module.get_input_embeddings()(torch.tensor(response))
     log_p = output.logits[0, len(prompt) - 1 : -1].log_softmax(-1)
     chosen = log_p[range(len(response)), list(response)]
     surprise = sorted((-chosen).tolist(), reverse=True)
@@ -28,7 +28,7 @@ def by_hand(lm, prompt, response):
         len(response) / 10,
     ]
     numbers = [min(12.0, max(-12.0, number)) for number in numbers]
-    return torch.tensor([*states.mean(0).tolist(), *states[-1].tolist(), *numbers]), chosen.sum().item()
+    return torch.tensor([*words.mean(0).tolist(), *numbers]), chosen.sum().item()
 
 
 @pytest.mark.parametrize("lora", [None, 0.3])
@@ -37,7 +37,7 @@ def test_features_are_what_their_definition_says(language_model, any_kind, lora)
     found = features(lm, GROUPS, batch_tokens=30)
     rows = [by_hand(lm, group.prompt, response) for group in GROUPS for response in group.responses]
     assert found.values.dtype == torch.float32
-    assert found.values.shape == (4, 2 * 16 + 10)
+    assert found.values.shape == (4, 16 + 10)
     torch.testing.assert_close(found.values, torch.stack([row for row, _ in rows]), atol=1e-4, rtol=1e-4)
     assert found.log_probs.tolist() == pytest.approx([total for _, total in rows], rel=1e-4)
 
@@ -72,4 +72,4 @@ def test_no_dropout_and_no_gradient(language_model):
 
 
 def test_nothing_to_describe(language_model):
-    assert features(language_model(), [], batch_tokens=100).values.shape == (0, 42)
+    assert features(language_model(), [], batch_tokens=100).values.shape == (0, 26)

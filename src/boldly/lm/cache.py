@@ -85,5 +85,5 @@ def _room(layer: Any, rows: Tensor, capacity: int) -> Any:
 def _spread(states: Tensor, rows: Tensor, length: int, capacity: int) -> Tensor:
     _, heads, _, width = states.shape
     spread = states.new_empty(len(rows), heads, capacity, width)
-    torch.index_select(states[:, :, :length], 0, rows, out=spread[:, :, :length])
+    spread[:, :, :length] = states[:, :, :length].index_select(0, rows)
     return spread

@@ -1,4 +1,8 @@
-"""What a small reward model may see of a response: a frozen model's hidden states and how surprised it was."""
+"""What a small reward model may see of a response: what it says, and how surprised a frozen model was by it.
+
+Few and plain on purpose. With a hundred labels the last hidden states, which tell a next token from every other, drown
+what sets good answers apart; the mean of the tokens' embeddings says which words there are, the surprise whether they fit.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -28,15 +32,15 @@ class Features(NamedTuple):
 def features(lm: LanguageModel, groups: Sequence[Group], *, batch_tokens: int) -> Features:
     """The features of every response of `groups`, in their order, without dropout and without a gradient.
 
-    Columns: the last hidden state, its mean over the response's tokens; the same at the last token; then ten numbers,
-    clipped to [-12, 12]: the four largest -log p of a token (0 where there are fewer), the four largest regrets
-    max log p - log p, the mean log p, and length / 10. All in nats and tokens; float32.
+    Columns: the mean of the input embeddings of the response's tokens; then ten numbers, clipped to [-12, 12]: the four
+    largest -log p of a token (0 where there are fewer), the four largest regrets max log p - log p, the mean log p, and
+    length / 10. All in nats and tokens; float32.
     """
     with still(lm.module):
         rows = part(lm, groups)
         parts = packs(lm, rows, batch_tokens)
         if not parts:
-            width = 2 * network(lm).width + SURPRISES
+            width = network(lm).causal.get_input_embeddings().weight.shape[1] + SURPRISES
             return Features(torch.empty(0, width, device=lm.device), torch.empty(0, device=lm.device))
         described = [_describe(lm, pack) for pack in parts]
         back = order(parts).to(lm.device)
@@ -46,14 +50,12 @@ def features(lm: LanguageModel, groups: Sequence[Group], *, batch_tokens: int) -
 def _describe(lm: LanguageModel, pack: Pack) -> Features:
     net = network(lm)
     layout = lay_out_pack(lm, net, pack)
-    reading = read(net, layout, states=True)
-    assert reading.states is not None
+    reading = read(net, layout)
     log_prob, regret = by_chunks(_log_prob_and_regret, net, reading, layout.targets).unbind(1)
-    states = reading.states[layout.places].float()
+    words = net.causal.get_input_embeddings()(layout.targets).float()
     total = sums(log_prob, layout)
     length = layout.lengths.clamp(min=1).float()
-    mean = states.new_zeros(len(length), states.shape[1]).index_add(0, layout.owners, states) / length[:, None]
-    last = states[layout.lengths.cumsum(0) - 1]
+    mean = words.new_zeros(len(length), words.shape[1]).index_add(0, layout.owners, words) / length[:, None]
     surprise = torch.cat(
         [
             _largest(-log_prob.float(), layout),
@@ -63,7 +65,7 @@ def _describe(lm: LanguageModel, pack: Pack) -> Features:
         ],
         dim=1,
     )
-    return Features(torch.cat([mean, last, surprise.clamp(-CLIP, CLIP)], dim=1), total)
+    return Features(torch.cat([mean, surprise.clamp(-CLIP, CLIP)], dim=1), total)
 
 
 def _log_prob_and_regret(project: Project, inputs: Tensor, targets: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from boldly.lm.score import accurate
 BELOW_ONE = 1.0 - 2.0**-23
 """Times any positive float32 it is less than that number, so a draw never falls behind the last token."""
 
+
 @dataclass(frozen=True, slots=True)
 class Drawn:
     """A response as tokens, the end token included; log-probability (nats) at temperature 1 and as sampled."""

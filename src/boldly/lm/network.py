@@ -52,11 +52,10 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What predicts the tokens of a layout (`project(inputs)` are the logits), and the last hidden state everywhere."""
+    """What predicts the tokens of a layout: `project(inputs)` are the logits."""
 
     inputs: Float[Tensor, "tokens channels"]
     project: Project
-    states: Float[Tensor, "places width"] | None
 
 
 _FOUND: WeakKeyDictionary[nn.Module, Findings] = WeakKeyDictionary()
@@ -82,7 +81,7 @@ def still(module: nn.Module) -> Iterator[None]:
             part.training = True
 
 
-def read(net: Network, layout: Layout, *, states: bool = False) -> Reading:
+def read(net: Network, layout: Layout) -> Reading:
     """One pass over `layout`; the output layer sees no position that predicts no response token where `net.direct`."""
     arguments = {
         "input_ids": layout.tokens,
@@ -91,15 +90,15 @@ def read(net: Network, layout: Layout, *, states: bool = False) -> Reading:
     } | _positions(net, layout.positions)
     if net.direct and net.head is not None:
         hidden = net.body(**arguments).last_hidden_state.flatten(0, 1)
-        return Reading(hidden[layout.predictors], net.head, hidden if states else None)
+        return Reading(hidden[layout.predictors], net.head)
     length = layout.tokens.shape[1]
     first = int((layout.predictors % length).min())
     keep = {"logits_to_keep": length - first} if _takes(net.causal, "logits_to_keep") else {}
-    output = net.causal(**arguments, **keep, output_hidden_states=states)
+    output = net.causal(**arguments, **keep)
     kept = output.logits.shape[1]
     row, column = layout.predictors // length, layout.predictors % length
     logits = output.logits[row, column - (length - kept)]
-    return Reading(logits, _as_is, output.hidden_states[-1].flatten(0, 1) if states else None)
+    return Reading(logits, _as_is)
 
 
 def next_logits(

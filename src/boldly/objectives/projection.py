@@ -24,9 +24,7 @@ def target_log_ratios(
     where its own Z would teach its least bad response. `beta` is reward per nat. Needs a response of the reference.
     """
     if not bool(from_reference.any()):
-        raise ValueError(
-            "the pool holds no response of the reference, so Z can't be estimated; sample some from it."
-        )
+        raise ValueError("the pool holds no response of the reference, so Z can't be estimated; sample some from it.")
     tilted = reward / beta
     base = tilted[from_reference]
     log_z = torch.logsumexp(base, 0) - torch.log(torch.tensor(float(base.numel()), dtype=base.dtype))

@@ -10,7 +10,7 @@ from statistics import fmean
 import torch
 
 from boldly.config.building import adapter, build, build_oracle, generation, schedule
-from boldly.config.prompts import check_lengths, read_data
+from boldly.config.prompts import PromptSet, check_lengths, load_prompts
 from boldly.config.saving import dump
 from boldly.config.schema import RunConfig
 from boldly.data import base_directory
@@ -53,7 +53,7 @@ def execute(
         return done
     observe(Progress("starting", 0, 0, config.budget))
     torch.set_num_threads(_threads(config))
-    lm, prompts, heldout = _inputs(config)
+    lm, prompts = _inputs(config)
     oracle = oracle or build_oracle(config)
     parts = build(config)
     begin(run, config)
@@ -66,7 +66,7 @@ def execute(
         watch = _Watch(run, config, observe, ledger, {record.iterate: record for record in read(run.metrics)})
         loop = Loop(
             policy=policy.renamed(f"iterate-{newest}"),
-            prompts=prompts,
+            prompts=prompts.train,
             parts=parts,
             ledger=ledger,
             archive=archive,
@@ -75,7 +75,9 @@ def execute(
             seed=config.seed,
             announce=watch.phase,
         )
-        judge = _judge(config, archive[0], heldout, oracle, ledger)
+        judge = _judge(config, archive[0], prompts.heldout[: config.evaluation.prompts], oracle, ledger)
+        for note in prompts.notes:
+            watch.tell(note=note)
         resumed = newest > 0 or bool(ledger.queries(0))
         if resumed:
             watch.tell(note=f"resumed at round {loop.t}: {ledger.spent().labels} labels kept, none bought again")
@@ -154,20 +156,21 @@ def _threads(config: RunConfig) -> int:
     return 1 if config.bundled else torch.get_num_threads()
 
 
-def _inputs(config: RunConfig) -> tuple[LanguageModel, list[Prompt], list[Prompt]]:
-    """The model, the prompts to train on and the held-out ones, all checked against each other."""
-    prompts, heldout = read_data(config)
-    bundled = {"bundled": "default", "bundled-rare": "rare"}
-    directory = base_directory(bundled[config.model]) if config.bundled else config.model
-    lm = load(directory, adapter=adapter(config), dtype=config.dtype, device=config.device, chat=config.chat)
+def _inputs(config: RunConfig) -> tuple[LanguageModel, PromptSet]:
+    """The model and the prompts, checked against each other."""
+    prompts = load_prompts(config)
+    directory = base_directory("rare" if config.model == "bundled-rare" else "default")
+    source = directory if config.bundled else config.model
+    lm = load(source, adapter=adapter(config), dtype=config.dtype, device=config.device, chat=config.chat)
+    everything = [*prompts.train, *prompts.heldout]
     check_lengths(
-        [*prompts, *heldout],
-        [len(encode(lm, prompt)) for prompt in (*prompts, *heldout)],
-        lm.context,
-        config.generation.max_tokens,
-        config.prompts,
+        everything,
+        [len(encode(lm, prompt)) for prompt in everything],
+        context=lm.context,
+        max_tokens=config.generation.max_tokens,
+        places=prompts.places,
     )
-    return lm, prompts, heldout[: config.evaluation.prompts]
+    return lm, prompts
 
 
 def _judge(config: RunConfig, base: Policy, heldout: Sequence[Prompt], oracle: Oracle, ledger: Ledger) -> Judge:

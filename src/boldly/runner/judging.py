@@ -71,7 +71,7 @@ class Judge:
         ]
 
     def _buy(self, responses: Sequence[Response], iterate: int) -> list[float | None]:
-        """The probability that each response beats the base's, from labels; the two change sides in every other query."""
+        """The probability that each response beats the base's, from labels; sides change in every other query."""
         queries = [
             Query(prompt, *((own, base) if place % 2 else (base, own)), iterate, place, account="evaluation")
             for place, (prompt, own, base) in enumerate(zip(self.prompts, responses, self.base_responses, strict=True))

@@ -77,7 +77,7 @@ class _Losses:
         lm, whole = self.policy.lm, sum(comparison.weight for comparison in self.data)
         distinct = [_distinct([r.tokens for r in compared(c, self.columns)]) for c in self.data]
         groups = [Group(encode(lm, c.query.prompt), tokens) for c, (tokens, _) in zip(self.data, distinct, strict=True)]
-        for pack in packs(groups, batch_tokens):
+        for pack in packs(lm, groups, batch_tokens):
             scores = score_pack(lm, pack).split([len(groups[i].responses) for i in pack.places])
             rows = list(pack.places)
             policy = torch.stack([score[distinct[i][1]] for i, score in zip(rows, scores, strict=True)])

@@ -95,7 +95,7 @@ class _Losses:
             Group(encode(lm, self.pool.prompts[run[0]]), tuple(self.pool.responses[row].tokens for row in run))
             for run in runs
         ]
-        for pack in packs(groups, batch_tokens):
+        for pack in packs(lm, groups, batch_tokens):
             scores = score_pack(lm, pack)
             lengths = [float(len(tokens)) for i in pack.places for tokens in groups[i].responses]
             points = Points(scores, torch.tensor(lengths).to(scores), torch.ones_like(scores))

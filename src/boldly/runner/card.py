@@ -1,0 +1,66 @@
+"""The card that a run puts on the model it returns."""
+
+import sys
+from importlib.metadata import version
+
+import torch
+import transformers
+
+from boldly.config.schema import RunConfig
+from boldly.ledger import Ledger
+from boldly.lm.card import Card, Estimate, Figure
+from boldly.progress import Interval, Result
+
+_METHODS = {
+    "default": "Reward hypotheses fitted to the labels chose what to label next and said what the policy should learn; "
+    "it was fitted to a pool of samples by weighted likelihood.",
+    "iterative-dpo": "Rounds of direct preference optimization on the newest labels, against the previous iterate.",
+    "online-dpo": "Online direct preference optimization: pairs of the policy's own responses, one step on each label.",
+    "passive": "Exploratory preference optimization with its bonus switched off (alpha 0).",
+    "selm": "Self-exploring language models (arXiv 2405.19332).",
+    "vpo": "Value-incentivized preference optimization (arXiv 2405.19320).",
+    "xpo": "Exploratory preference optimization (arXiv 2405.21046, Algorithm 1).",
+}
+
+
+def card_of(config: RunConfig, result: Result, ledger: Ledger) -> Card:
+    """What the run did, in the words of a model card."""
+    spent = ledger.spent()
+    figures = [
+        Figure("reward on held-out prompts", _estimate(result.reward), _estimate(result.reward_base))
+        if result.reward
+        else None,
+        Figure("win rate against the base", _estimate(result.win_rate)) if result.win_rate else None,
+        Figure("KL from the base (nats)", _estimate(result.kl)) if result.kl else None,
+    ]
+    return Card(
+        base_model="boldly-" + config.model if config.bundled else config.model,
+        recipe=config.recipe,
+        method=_METHODS.get(
+            config.recipe, f"Parts: {config.sampler.name}, {config.selector.name}, {config.learner.name}."
+        ),
+        labels={
+            "preferences": spent.preferences,
+            "ties": spent.ties,
+            "both bad": spent.both_bad,
+            "abstentions": spent.abstentions,
+        },
+        figures=tuple(figure for figure in figures if figure),
+        confidence=0.95,
+        command="boldly run --config config.yaml",
+        seed=config.seed,
+        software={
+            "boldly": version("boldly"),
+            "python": ".".join(map(str, sys.version_info[:3])),
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+        },
+        limits=(
+            f"Judged on at most {config.evaluation.prompts} held-out prompts by the oracle that labelled; another may differ.",
+            f"The iterate was chosen by {result.chosen_by.replace('_', ' ')} on those prompts, which flatters its figures.",
+        ),
+    )
+
+
+def _estimate(interval: Interval | None) -> Estimate | None:
+    return Estimate(interval.value, interval.low, interval.high) if interval else None
