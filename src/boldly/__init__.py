@@ -6,8 +6,8 @@
     result = boldly.run(model="my-model", prompts="prompts.jsonl",         # one's own
                         oracle=lambda prompt, response: float(...))
 
-For a loop of one's own there are `boldly.loop.Loop` with `ask`, `tell` and `fit`, and the objectives in `boldly.objectives`,
-which need nothing but torch.
+For a loop of one's own there are `boldly.loop.Loop` with `ask`, `tell` and `fit`, and the objectives in
+`boldly.objectives`, which need nothing but torch.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ def run(
 ) -> Result:
     """Run the loop to the end of its budget and return what it ended with; any key of a configuration is an argument.
 
-    `oracle` is a function of one response (`reward(prompt, response)`) or of two (`prefer(prompt, a, b)`), an object that
-    answers queries (`boldly.oracles.Oracle`), or what a configuration would say. `observe` is called with every
-    `boldly.progress.Progress`. Called again with the same arguments it continues where it was stopped, and buys nothing
-    twice.
+    `oracle` is a function of one response (`reward(prompt, response)`) or of two (`prefer(prompt, a, b)`), an object
+    that answers queries (`boldly.oracles.Oracle`), or what a configuration would say. `observe` is called with every
+    `boldly.progress.Progress`. Called again with the same arguments it continues where it was stopped, and buys
+    nothing twice.
 
     Raises `boldly.errors.ConfigError` and its siblings for what can't work, before anything is written.
     """

@@ -48,9 +48,9 @@ class Evaluation:
 class Record:
     """One line of `metrics.jsonl`: an iterate, what it cost, how it was trained, and how it does.
 
-    `bought` counts what this round's queries came to (see `boldly.metrics.bought`). `distinct_candidates` is the share of
-    different texts among the responses sampled to each prompt of the round.
-    Terms are means over the round's steps; `refused_steps` were not taken. `seconds` are by phase.
+    `bought` counts what this round's queries came to (see `boldly.metrics.bought`). `distinct_candidates` is the
+    share of different texts among the responses sampled to each prompt of the round. Terms are means over the round's
+    steps; `refused_steps` were not taken. `seconds` are by phase.
     """
 
     iterate: int

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 Account = Literal["training", "evaluation"]
 
+
 def content_id(*parts: object) -> str:
     """The first 20 hexadecimal digits of SHA-256 over the canonical JSON of `parts`."""
     text = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))

@@ -1,7 +1,8 @@
 """What a small reward model may see of a response: what it says, and how surprised a frozen model was by it.
 
-Few and plain on purpose. With a hundred labels the last hidden states, which tell a next token from every other, drown
-what sets good answers apart; the mean of the tokens' embeddings says which words there are, the surprise whether they fit.
+Few and plain on purpose. With a hundred labels the last hidden states, which tell a next token from every other,
+drown what sets good answers apart; the mean of the tokens' embeddings says which words there are, the surprise
+whether they fit.
 """
 
 from collections.abc import Sequence

@@ -12,8 +12,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 class Generation:
     """How responses are drawn. `temperature` 1 is the policy itself; anything else samples from another one.
 
-    `max_tokens` bounds a response (tokens, end token included); `batch_tokens` bounds prompt and response tokens that are
-    in memory at once, in sampling and in scoring.
+    `max_tokens` bounds a response (tokens, end token included); `batch_tokens` bounds prompt and response tokens that
+    are in memory at once, in sampling and in scoring.
     """
 
     max_tokens: int = 64

@@ -4,8 +4,9 @@ The bonus is *added* to a loss that is minimised, so it lowers log pi of the ref
 to where the reference is not. At pi = pi_ref its expected gradient is exactly zero (a softmax's logit gradient is
 pi_ref - pi): what it does, it does after the labels or sampling noise have moved the policy.
 
-`alpha` is in XPO units in all of them: it multiplies nats. SELM's published alpha times beta is this alpha. The mean over
-rows is taken over pairs, and there is one bonus for each pair, so `alpha` is independent of batch size and history.
+`alpha` is in XPO units in all of them: it multiplies nats. SELM's published alpha times beta is this alpha. The mean
+over rows is taken over pairs, and there is one bonus for each pair, so `alpha` is independent of batch size and
+history.
 """
 
 from jaxtyping import Float
@@ -18,9 +19,9 @@ from boldly.objectives.table import Pairs, Terms
 def bounded_log_ratio(pairs: Pairs, floor: float) -> Float[Tensor, "pairs"]:
     """max(log pi/pi_ref, -floor) of the explored response, in nats.
 
-    XPO's loss has no minimum over unrestricted policies: a response that only ever loses can be pushed to probability 0
-    for an endless gain. The theory bounds |beta log pi/pi_ref| by V_max (arXiv 2405.21046, Assumption 3.2); `floor` is that
-    bound for the bonus alone, V_max / beta nats. Below it the bonus is constant and has no gradient.
+    XPO's loss has no minimum over unrestricted policies: a response that only ever loses can be pushed to probability
+    0 for an endless gain. The theory bounds |beta log pi/pi_ref| by V_max (arXiv 2405.21046, Assumption 3.2); `floor`
+    is that bound for the bonus alone, V_max / beta nats. Below it the bonus is constant and has no gradient.
     """
     if pairs.policy_explore is None or pairs.reference_explore is None:
         raise ValueError(
@@ -61,9 +62,9 @@ def vpo(pairs: Pairs, *, beta: float, alpha: float, sign: int = 1, floor: float 
         preference = dpo,   bonus = sign * alpha log pi/pi_ref(y_cal)
 
     Source: arXiv 2405.19320, equation (14) and Algorithms 1-2. sign = +1 prefers rewards whose optimum is worth more
-    (online), sign = -1 those whose optimum is worth less (offline); y_cal is a response of the calibration policy, here the
-    reference. With sign = -1 and y_cal the preferred response it is DPO with a supervised term. `floor` bounds the
-    log-ratio where the sign is +1; with -1 the bonus pulls log pi up, which is bounded by itself.
+    (online), sign = -1 those whose optimum is worth less (offline); y_cal is a response of the calibration policy,
+    here the reference. With sign = -1 and y_cal the preferred response it is DPO with a supervised term. `floor`
+    bounds the log-ratio where the sign is +1; with -1 the bonus pulls log pi up, which is bounded by itself.
     """
     if sign not in (1, -1):
         raise ValueError(f"vpo's sign is {sign}, but it is +1 (online, optimism) or -1 (offline, pessimism).")

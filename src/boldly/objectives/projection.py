@@ -20,8 +20,9 @@ def target_log_ratios(
 
         t(y) = clip(r(y) / beta - log Z, -bound, bound),   Z = mean over the pool's reference responses of exp(r / beta)
 
-    One Z for the whole pool and not one for each prompt: a prompt whose responses are all poor then contributes nothing,
-    where its own Z would teach its least bad response. `beta` is reward per nat. Needs a response of the reference.
+    One Z for the whole pool and not one for each prompt: a prompt whose responses are all poor then contributes
+    nothing, where its own Z would teach its least bad response. `beta` is reward per nat. Needs a response of the
+    reference.
     """
     if not bool(from_reference.any()):
         raise ValueError("the pool holds no response of the reference, so Z can't be estimated; sample some from it.")

@@ -1,7 +1,7 @@
 """The tables of numbers that objectives read, and the terms they return.
 
-Every column of `Pairs` and `Points` is a vector over rows; log-probabilities are nats, summed over a response's tokens, the
-end token included.
+Every column of `Pairs` and `Points` is a vector over rows; log-probabilities are nats, summed over a response's
+tokens, the end token included.
 """
 
 from collections.abc import Callable
@@ -19,9 +19,9 @@ class Pairs:
     """One row for each compared pair of responses `a` and `b`.
 
     `label` is the probability that `a` beats `b`, so a tie is 1/2 and an exact expectation is a Bradley-Terry
-    probability. `weight` makes exact and sampled data the same call: enumerate every pair with weight pi(a) mu(b), or draw
-    them with weight 1. `length_a` and `length_b` are tokens. `policy_explore` and `reference_explore` belong to the
-    response a bonus is taken on; they are None where the data hold none.
+    probability. `weight` makes exact and sampled data the same call: enumerate every pair with weight pi(a) mu(b), or
+    draw them with weight 1. `length_a` and `length_b` are tokens. `policy_explore` and `reference_explore` belong to
+    the response a bonus is taken on; they are None where the data hold none.
     """
 
     policy_a: Float[Tensor, "pairs"]

@@ -56,8 +56,8 @@ def card_of(config: RunConfig, result: Result, ledger: Ledger) -> Card:
             "transformers": transformers.__version__,
         },
         limits=(
-            f"Judged on at most {config.evaluation.prompts} held-out prompts by the oracle that labelled; another may differ.",
-            f"The iterate was chosen by {result.chosen_by.replace('_', ' ')} on those prompts, which flatters its figures.",
+            f"Judged on at most {config.evaluation.prompts} held-out prompts by the oracle that labelled.",
+            f"Chosen among all iterates by {result.chosen_by.replace('_', ' ')} on them, which flatters it a little.",
         ),
     )
 

@@ -1,8 +1,6 @@
 """Selectors that decide by reward hypotheses: which label would teach most, over all prompts of the round."""
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from boldly.hypotheses import Novelty
 from boldly.selectors.plain import random_pair
@@ -32,10 +30,10 @@ def thompson(view: View, count: int, *, novelty: float = 0.25) -> list[Pick]:
     """Two hypotheses' favourites against each other, in some slots the most novel response instead.
 
     The prompts are dealt into `count` slots, and one pair is bought in each. A slot draws two hypotheses k, l: `a` is
-    the argmax of r_k over all the slot's responses, `b` the argmax of r_l among the others of a's prompt in odd slots and
-    drawn evenly in even ones. In a share `novelty` of the slots `a` is the response most unlike all bought ones (see
-    `boldly.hypotheses.Novelty`): hypotheses that agree on a mediocre answer never leave it by themselves.
-    Double Thompson sampling as in arXiv 2411.01493, across prompts. Until the first label the pairs are drawn evenly.
+    the argmax of r_k over all the slot's responses, `b` the argmax of r_l among the others of a's prompt in odd slots
+    and drawn evenly in even ones. In a share `novelty` of the slots `a` is the response most unlike all bought ones
+    (see `boldly.hypotheses.Novelty`): hypotheses that agree on a mediocre answer never leave it by themselves. Double
+    Thompson sampling as in arXiv 2411.01493, across prompts. Until the first label the pairs are drawn evenly.
     """
     slots = [list(range(slot, len(view.candidates), count)) for slot in range(min(count, len(view.candidates)))]
     rivals = [_rivals(payable(candidates.responses)) for candidates in view.candidates]

@@ -11,7 +11,7 @@ Scores = list[Float[Tensor, " responses"]]
 
 
 def largest_implicit_margin(view: View, count: int) -> list[Pick]:
-    """The pairs on which the policy's implicit rewards differ most, one for each prompt, over all prompts of the round.
+    """The pairs on which the policy's implicit rewards differ most, one for each prompt, over all prompts.
 
     |h(a) - h(b)|, h = log pi/pi_ref in nats. As in APL (arXiv 2402.08114): where the policy is sure, and may be wrong.
     """
@@ -19,7 +19,7 @@ def largest_implicit_margin(view: View, count: int) -> list[Pick]:
 
 
 def smallest_implicit_margin(view: View, count: int) -> list[Pick]:
-    """The pairs on which the policy's implicit rewards differ least, one for each prompt, over all prompts of the round.
+    """The pairs on which the policy's implicit rewards differ least, one for each prompt, over all prompts.
 
     Where the label is least predictable under the policy. Assumes that labels are bought, not self-made.
     """
@@ -32,7 +32,7 @@ def best_and_worst_implicit(view: View, count: int) -> list[Pick]:
 
 
 def best_and_worst(view: View, count: int) -> list[Pick]:
-    """The best against the worst response of each of the first prompts, by the hypotheses' mean reward; `a` is the best.
+    """The best against the worst response of each of the first prompts, by the hypotheses' mean reward.
 
     The pair of RLHF Workflow (arXiv 2405.07863), with the reward learned from the labels bought so far.
     """
