@@ -4,7 +4,7 @@ import pytest
 from tokenizers import processors
 
 from boldly.errors import PromptsError
-from boldly.lm.encode import decode, encode, encode_response
+from boldly.lm.encode import decode, encode
 from boldly.types import Message, Prompt
 
 PAD, BOS, EOS, USER, ASSISTANT = range(5)
@@ -78,9 +78,7 @@ def test_a_chat_without_a_template_is_refused(language_model):
 @pytest.mark.parametrize("text", ["", "yes", " spaced  out . ", "2 + 2 = 4 !", "héé\n日本"])
 def test_a_response_is_read_back_as_it_was_written(language_model, text):
     lm = language_model()
-    tokens = encode_response(lm, text)
-    assert tokens[-1] == EOS
-    assert decode(lm, tokens) == text
+    assert decode(lm, (*written(lm, text), EOS)) == text
 
 
 def test_the_text_of_a_response_has_no_special_tokens(language_model):

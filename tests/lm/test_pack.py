@@ -13,7 +13,6 @@ def test_a_layout_says_who_stands_where_and_who_predicts_whom():
     assert layout.segments.tolist() == [[0, 0, 1, 1, 1, 2], [0, 1, 1, -1, -1, -1]]
     assert layout.targets.tolist() == [1, 2, 3, 4, 5, 6]
     assert layout.predictors.tolist() == [1, 2, 3, 1, 6, 7]
-    assert layout.places.tolist() == [2, 3, 4, 5, 7, 8]
     assert layout.owners.tolist() == [0, 0, 0, 1, 2, 2]
     assert layout.lengths.tolist() == [3, 1, 2]
     assert layout.joined

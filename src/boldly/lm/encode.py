@@ -36,14 +36,6 @@ def decode(lm: LanguageModel, tokens: Sequence[int]) -> str:
     return cast(str, lm.tokenizer.decode(list(said), skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
 
-def encode_response(lm: LanguageModel, text: str) -> tuple[int, ...]:
-    """The tokens of a response that was written elsewhere (a data set, a person), ended by `lm.end_tokens[0]`.
-
-    Never for a response that was sampled here: its own tokens are kept with it; another split is another event.
-    """
-    return (*lm.tokenizer(text, add_special_tokens=False)["input_ids"], lm.end_tokens[0])
-
-
 def _chat(lm: LanguageModel, prompt: Prompt) -> tuple[int, ...]:
     messages = prompt.messages
     unfinished = messages[-1]["role"] == "assistant"

@@ -6,7 +6,7 @@ whether they fit.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -20,6 +20,7 @@ from boldly.lm.score import accurate, by_chunks, lay_out_pack, order, packs, par
 LARGEST = 4
 SURPRISES = 2 * LARGEST + 2
 CLIP = 12.0
+WORDS = 0.5
 
 
 class Features(NamedTuple):
@@ -41,11 +42,20 @@ def features(lm: LanguageModel, groups: Sequence[Group], *, batch_tokens: int) -
         rows = part(lm, groups)
         parts = packs(lm, rows, batch_tokens)
         if not parts:
-            width = network(lm).causal.get_input_embeddings().weight.shape[1] + SURPRISES
-            return Features(torch.empty(0, width, device=lm.device), torch.empty(0, device=lm.device))
+            words = cast(Tensor, network(lm).causal.get_input_embeddings().weight)
+            return Features(words.new_empty(0, words.shape[1] + SURPRISES).float(), words.new_empty(0).float())
         described = [_describe(lm, pack) for pack in parts]
         back = order(parts).to(lm.device)
     return Features(*(torch.cat(column)[back] for column in zip(*described, strict=True)))
+
+
+def weights(lm: LanguageModel) -> Float[Tensor, " features"]:
+    """How much each feature counts once all are standardised: 1 for a surprise, and for all d words together WORDS.
+
+    The words' columns are many and each says little, so at equal weight they would be all that a reward model sees.
+    """
+    width = network(lm).causal.get_input_embeddings().weight.shape[1]
+    return torch.cat([torch.full((width,), WORDS * (SURPRISES / width) ** 0.5), torch.ones(SURPRISES)])
 
 
 def _describe(lm: LanguageModel, pack: Pack) -> Features:

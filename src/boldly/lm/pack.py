@@ -38,7 +38,7 @@ class Layout:
 
     `segments` is 0 on a prompt, j on the row's j-th response and -1 on padding. For every response token, in the order
     of the responses: `targets` is the token, `predictors` the place (in the flattened rows) whose output predicts it,
-    `places` its own place, `owners` the number of its response. `joined` says that some row holds several responses.
+    `owners` the number of its response. `joined` says that some row holds several responses.
     """
 
     tokens: Int[Tensor, "rows length"]
@@ -46,7 +46,6 @@ class Layout:
     segments: Int[Tensor, "rows length"]
     targets: Int[Tensor, " tokens"]
     predictors: Int[Tensor, " tokens"]
-    places: Int[Tensor, " tokens"]
     owners: Int[Tensor, " tokens"]
     lengths: Int[Tensor, " responses"]
     joined: bool
@@ -113,14 +112,13 @@ def lay_out(rows: Sequence[Group], *, pad: int, device: torch.device) -> Layout:
     """The tensors of `rows`, each a row."""
     length = max(_length(row) for row in rows)
     tokens, positions, segments = [], [], []
-    targets, predictors, places, lengths = [], [], [], []
+    targets, predictors, lengths = [], [], []
     for r, row in enumerate(rows):
         prompt = len(row.prompt)
         ids, place, segment = list(row.prompt), list(range(prompt)), [0] * prompt
         for j, response in enumerate(row.responses, start=1):
             start = r * length + len(ids)
             targets.extend(response)
-            places.extend(range(start, start + len(response)))
             predictors.extend([r * length + prompt - 1, *range(start, start + len(response) - 1)][: len(response)])
             lengths.append(len(response))
             ids.extend(response)
@@ -141,7 +139,6 @@ def lay_out(rows: Sequence[Group], *, pad: int, device: torch.device) -> Layout:
         segments=tensor(segments),
         targets=tensor(targets),
         predictors=tensor(predictors),
-        places=tensor(places),
         owners=torch.arange(len(lengths), device=device).repeat_interleave(counts),
         lengths=counts,
         joined=any(len(row.responses) > 1 for row in rows),

@@ -11,7 +11,7 @@ from peft import PeftModel
 from torch import Tensor
 
 from boldly.lm.encode import decode, encode
-from boldly.lm.features import Features, features
+from boldly.lm.features import Features, features, weights
 from boldly.lm.generate import sample
 from boldly.lm.model import Generation, LanguageModel
 from boldly.lm.network import still
@@ -59,6 +59,11 @@ class LMPolicy:
     def features(self, prompts: Sequence[Prompt], responses: Sequence[Response]) -> Float[Tensor, "responses features"]:
         """What a small reward model may see of each response (see `boldly.lm.features`)."""
         return self.describe(prompts, responses).values
+
+    @property
+    def feature_weights(self) -> Float[Tensor, " features"]:
+        """See `boldly.lm.features.weights`."""
+        return weights(self.lm)
 
     def describe(self, prompts: Sequence[Prompt], responses: Sequence[Response]) -> Features:
         """Features and log-probabilities of each response, from one pass."""
