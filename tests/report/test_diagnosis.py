@@ -50,6 +50,12 @@ def losses(*pairs: tuple[float, float], **change) -> list[Record]:
     ]
 
 
+def relabelled(*labels: int) -> list[Record]:
+    """A run with these labels after its iterates."""
+    found = run(*[{}] * (len(labels) - 1))
+    return [replace(record, labels=n) for record, n in zip(found, labels, strict=True)]
+
+
 def norms(*values: float) -> list[Record]:
     found = run(*[{}] * len(values))
     return [found[0], *(replace(r, gradient_norm=n) for r, n in zip(found[1:], values, strict=True))]
@@ -88,7 +94,7 @@ SHOWING: dict[str, list[list[Record]]] = {
         run({}, bought={"preference": 10, "tie": 20}),
         run({}, bought={"preference": 10, "both_bad": 6, "abstention": 6}),
     ],
-    "duplicate candidates": [run({}, {}, distinct_candidates=0.3)],
+    "duplicate answers": [relabelled(0, 16, 20, 23, 26), relabelled(0, 16, 16, 32)],
     "failing oracle": [run({}, bought={"preference": 32, "failed": 6})],
     "too few to tell": [
         run({"gain": near(0.05, 0.2), "reward": near(0.15, 0.2)}),
@@ -112,9 +118,18 @@ NOT_SHOWING: dict[str, list[list[Record]]] = {
         losses((0.69, 0.0), (0.3, 0.0), largest_log_ratio=25.0),
         losses((0.69, -0.01), (0.3, -0.05), largest_log_ratio=25.0),
     ],
-    "instability": [norms(9.0, 8.0, 1.0, 1.2, 0.9), run({"kl_policy": near(1.0)}, {"kl_policy": near(3.0)})],
+    "instability": [
+        norms(9.0, 8.0, 1.0, 1.2, 0.9),
+        run({"kl_policy": near(1.0)}, {"kl_policy": near(3.0)}),
+        run({"largest_log_ratio": 39.0}, {"largest_log_ratio": 11.0}),
+        run({"largest_log_ratio": 39.0, "kl_reference": near(8.0)}),
+    ],
     "labels wasted on ties": [run({}, bought={"preference": 20, "tie": 10}), run({}, bought={"tie": 5})],
-    "duplicate candidates": [run({}, {}, distinct_candidates=0.7)],
+    "duplicate answers": [
+        relabelled(0, 16, 32, 48, 50),
+        relabelled(0, 4, 8, 12, 16),
+        run({}, {}, distinct_candidates=0.2),
+    ],
     "failing oracle": [run({}, bought={"preference": 32, "failed": 2})],
     "too few to tell": [run({"gain": near(0.3)})],
     "held-out answers not judged": [run({"unjudged": 2})],

@@ -6,12 +6,14 @@ import pytest
 from boldly.progress import Interval, Record
 from boldly.report.data import RunData
 from boldly.report.grouping import groups, pointwise
+from boldly.report.numbers import NONE
 from boldly.report.several import several
 from tests.report.fakes import CONFIG, Story, records
 
 
 def data(recipe: str, seed: int, halfway: float = 60.0, **config) -> RunData:
     story = Story(recipe=recipe, seed=seed, halfway=halfway)
+    config = {"oracle": {**CONFIG["oracle"], "seed": seed}, **config}
     settings = {**CONFIG, "recipe": recipe, "seed": seed, "output": f"runs/{recipe}-{seed}", **config}
     return RunData(f"{recipe}-{seed}", settings, "", tuple(records(story)))
 
@@ -64,7 +66,7 @@ def test_labels_to_the_target_are_those_of_the_curves():
     assert page.headline == "xpo reached a reward of 0.80 with 48 labels; the other did not."
     rows = table(page, "target").rows
     assert rows[0] == ["xpo", "48", "32", "never", "75%", "2 of 3", "32, 48, never"]
-    assert rows[1] == ["dpo", "not reached", "never", "never", "0%", "0 of 1", "never"]
+    assert rows[1] == ["dpo", "not reached", NONE, NONE, NONE, "0 of 1", "never"]
     assert table(page, "target", 1).rows[0][1] == "16 (16 to never)"
 
 

@@ -4,7 +4,7 @@
 """
 
 from boldly.metrics.distances import kl_policy, kl_reference, largest_log_ratio, reference_mass
-from boldly.metrics.intervals import mean_interval, wilson, win_rate
+from boldly.metrics.intervals import LEVEL, mean_interval, wilson, win_rate
 from boldly.metrics.jsonl import plain
 from boldly.metrics.labels import OUTCOMES, bought
 from boldly.metrics.log import append, curve, read
@@ -12,6 +12,7 @@ from boldly.metrics.samples import Sample, read_samples, write_samples
 from boldly.metrics.targets import Median, labels_to_target, median_interval, target_of_gain
 
 __all__ = [
+    "LEVEL",
     "OUTCOMES",
     "Median",
     "Sample",

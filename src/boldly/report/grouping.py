@@ -13,7 +13,7 @@ from boldly.report.diagnosis.finding import scored
 from boldly.report.text import flat
 
 PER_RUN = frozenset({"seed", "output", "report_to", "device", "threads", "merge", "budget"})
-"""Keys that may differ between the runs of a group: they change no label's meaning. Budgets only end curves sooner."""
+"""Keys that may differ between the runs of a group, besides the seeds of their parts; a budget only ends curves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def _at(one: Sequence[tuple[int, float]], labels: int) -> float:
 
 
 def _key(run: RunData) -> str:
-    return json.dumps({k: v for k, v in run.config.items() if k not in PER_RUN}, sort_keys=True, default=str)
+    return json.dumps(_leaves(run.config), sort_keys=True, default=str)
 
 
 def _name(run: RunData, others: Sequence[RunData]) -> str:
@@ -84,7 +84,7 @@ def _name(run: RunData, others: Sequence[RunData]) -> str:
 def _leaves(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     leaves: dict[str, Any] = {}
     for key, value in config.items():
-        if not prefix and key in PER_RUN:
+        if (not prefix and key in PER_RUN) or key == "seed":
             continue
         if isinstance(value, Mapping):
             leaves |= _leaves(value, f"{prefix}{key}.")

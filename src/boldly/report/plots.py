@@ -39,7 +39,7 @@ def lines(curves: Sequence[Line], *, x_title: str, y_title: str, **layout: Any) 
 
 
 def areas(x: Sequence[float], shares: Mapping[str, Sequence[float]], *, x_title: str, y_title: str) -> Plot:
-    """Shares of a whole, stacked."""
+    """Shares of a whole, stacked; there are colours for nine."""
     data = [
         {
             "type": "scatter",
@@ -48,11 +48,11 @@ def areas(x: Sequence[float], shares: Mapping[str, Sequence[float]], *, x_title:
             "x": list(x),
             "y": _finite(values),
             "stackgroup": "all",
-            "line": {"width": 0.5, "color": PALETTE[i % len(PALETTE)]},
-            "fillcolor": _translucent(PALETTE[i % len(PALETTE)], 0.75),
+            "line": {"width": 0.5, "color": colour},
+            "fillcolor": _translucent(colour, 0.75),
             "hovertemplate": "%{y:.0%}",
         }
-        for i, (name, values) in enumerate(shares.items())
+        for (name, values), colour in zip(shares.items(), (*PALETTE, GREY), strict=False)
     ]
     layout = _layout(x_title, y_title, legend=True, yaxis={"range": [0, 1], "tickformat": ".0%"})
     return {"data": data, "layout": layout}

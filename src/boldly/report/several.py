@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from boldly.metrics import Median, labels_to_target, median_interval, target_of_gain
+from boldly.metrics import LEVEL, Median, labels_to_target, median_interval, target_of_gain
 from boldly.report.blocks import Figure, Figures, KeyFigure, Page, Section, Table
 from boldly.report.data import RunData
 from boldly.report.diagnosis import diagnose
@@ -47,7 +47,7 @@ def several(runs: Sequence[RunData], target: float | None = None) -> Page:
             "settings and different seeds are one group."
         ),
         key_figures=[
-            KeyFigure(group.name, _median(median), f"labels, median; reached by {_runs_that_reached(group, aim)}")
+            KeyFigure(group.name, _median(median), f"labels; reached by {_runs_that_reached(group, aim)}")
             for group, median in zip(compared, reached, strict=True)
         ],
         sections=[
@@ -124,13 +124,12 @@ def _target_section(
         for i, (group, median) in enumerate(zip(compared, reached, strict=True))
     ]
     targets = [(share, target_of_gain(curves, share)) for share in SHARES]
-    coverage = min(median.coverage for median in reached)
+    coverage = min((median.coverage for median in reached if median.n > 1), default=0.0)
     figure = Figure(
         "labels-to-target",
         f"Labels until {number(aim)} is reached",
-        "The dot is the median over seeds, the bar its interval by order statistics"
-        + ("" if coverage >= 0.95 else f" (covers {percent(coverage)} at least; 95% needs six runs)")
-        + ". A run that never got there counts as later than any; an open triangle at the edge says that half did not.",
+        f"{_dot_words(coverage)} A run that never got there counts as later than any; an open triangle at the edge "
+        "says that half did not.",
         dots(rows, x_title="labels", most=most),
         Table(
             ["recipe", "median", "from", "to", "covers", "runs that reached it", "each run"],
@@ -138,9 +137,9 @@ def _target_section(
                 [
                     group.name,
                     _median(m),
-                    _whole(m.low),
-                    _whole(m.high),
-                    percent(m.coverage),
+                    _whole(m.low) if m.n > 1 else NONE,
+                    _whole(m.high) if m.n > 1 else NONE,
+                    percent(m.coverage) if m.n > 1 else NONE,
                     _runs_that_reached(group, aim),
                     ", ".join(_whole(labels) for labels in _each(group, aim)),
                 ]
@@ -203,7 +202,7 @@ def _outcome_section(compared: Sequence[Group], measure: str) -> Section:
                 group.name,
                 str(len(group.runs)),
                 NONE if median is None else number(median.value),
-                NONE if median is None else f"{number(median.low)} to {number(median.high)}",
+                NONE if median is None or median.n == 1 else f"{number(median.low)} to {number(median.high)}",
                 count(round(sum(labels) / len(labels))),
                 percent(ties / sum(labels) if sum(labels) else 0.0),
                 number(sum(run.training.money for run in group.runs)),
@@ -251,6 +250,13 @@ def _runs_that_reached(group: Group, aim: float) -> str:
     return f"{sum(map(math.isfinite, each))} of {len(each)}"
 
 
+def _dot_words(coverage: float) -> str:
+    if not coverage:
+        return "The dot is the number of labels of the one run; more seeds would give it an interval."
+    short = "" if coverage >= LEVEL else f" (covers {percent(coverage)} at least; 95% needs six runs)"
+    return f"The dot is the median over seeds, the bar its interval by order statistics{short}."
+
+
 def _whole(labels: float) -> str:
     return "never" if math.isinf(labels) else count(round(labels))
 
@@ -260,11 +266,9 @@ def _median(median: Median) -> str:
 
 
 def _with_interval(median: Median) -> str:
-    return (
-        "not reached"
-        if math.isinf(median.low)
-        else f"{_median(median)} ({_whole(median.low)} to {_whole(median.high)})"
-    )
+    if median.n == 1 or math.isinf(median.low):
+        return _median(median)
+    return f"{_median(median)} ({_whole(median.low)} to {_whole(median.high)})"
 
 
 def _measure(runs: Sequence[RunData]) -> str:

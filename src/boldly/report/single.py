@@ -17,7 +17,7 @@ from boldly.report.text import flat
 
 LABELS = "labels bought"
 SHOWN_ANSWERS = 12
-MOST_KINDS = 7
+MOST_KINDS = 8
 BAND = "The band is the 95% interval over held-out prompts."
 
 
@@ -251,7 +251,7 @@ def training(run: RunData) -> Section | None:
         "bonus is what rewards it for leaving the base model's answers: it should stay small beside the preference "
         "term."
         if any(bonus)
-        else "It falls as the model fits what it learned from the labels. This run used no exploration bonus."
+        else "The loss falls as the model fits what it learned from the labels. This run used no exploration bonus."
     )
     norms = [(record, record.gradient_norm) for record in run.records if record.gradient_norm is not None]
     terms = Figure(

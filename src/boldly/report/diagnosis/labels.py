@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 from boldly.metrics import OUTCOMES
 from boldly.progress import Interval, Record
@@ -14,8 +15,11 @@ ENOUGH = 16
 EMPTY = 0.4
 """Share of ties, both-bad and abstentions above which the selector should be told to look for clearer pairs."""
 
-ALIKE = 0.5
-"""Share of different texts among a round's candidates below which most pairs would be duplicates."""
+SHORT = 0.5
+"""Share of a round's usual labels below which a round counts as not filled."""
+
+OFTEN = 0.25
+"""Share of rounds that are not filled above which it is no accident."""
 
 FAILING = 0.1
 """Share of attempts that came to nothing above which the oracle, and not chance, is at fault."""
@@ -44,20 +48,20 @@ def wasted_on_ties(records: Sequence[Record]) -> Finding | None:
 
 
 def duplicates(records: Sequence[Record]) -> Finding | None:
-    """The sampler draws the same answers over and over, so there is little to choose from."""
-    rounds = [record for record in records if total([record], *OUTCOMES)]
-    if not rounds or total(records, *OUTCOMES) < ENOUGH:
+    """The sampler draws the same answers over and over, so rounds find too few pairs that are worth a label."""
+    rounds = [(after, after.labels - before.labels) for before, after in pairwise(records)]
+    usual = max((labels for _, labels in rounds), default=0)
+    short = [(record, labels) for record, labels in rounds[:-1] if labels < SHORT * usual]
+    if not short or len(short) < OFTEN * len(rounds):
         return None
-    last = rounds[-max(1, len(rounds) // 3) :]
-    share = sum(record.distinct_candidates for record in last) / len(last)
-    if share >= ALIKE:
-        return None
+    different = sum(record.distinct_candidates for record, _ in short) / len(short)
     return Finding(
-        "duplicate candidates",
+        "duplicate answers",
         "warning",
-        "Most answers drawn for comparison were duplicates",
-        f"In the last {len(last)} rounds {percent(share)} of the answers drawn to a prompt were different texts. "
-        "Identical pairs are never paid for, but there was little else to choose from.",
+        "Rounds found too few different answers to compare",
+        f"{len(short)} of {len(rounds)} rounds bought fewer than half of the usual {usual} labels. Of the answers "
+        f"drawn in them {percent(different)} were different texts; identical, empty and cut answers are never paid "
+        "for.",
         "Draw more answers for each prompt, some of them from the reference, or draw them for more prompts.",
         ("sampler.name", "sampler.reference", "sampler.n", "schedule.prompts_per_label", "generation.temperature"),
     )

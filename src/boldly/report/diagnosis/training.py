@@ -104,10 +104,12 @@ def _bursts(records: Sequence[Record]) -> list[str]:
 
 
 def _far(records: Sequence[Record]) -> list[str]:
-    worst = max((point.evaluation for point in evaluated(records)), key=lambda e: e.largest_log_ratio, default=None)
-    if worst is None:
+    """In the newest evaluation alone: what has come back since is no concern of the model that is kept."""
+    points = evaluated(records)
+    if not points:
         return []
-    mean = max(worst.kl_policy.value, worst.kl_reference.value)
-    if worst.largest_log_ratio < max(FAR, FAR_FACTOR * mean):
+    newest = points[-1].evaluation
+    mean = max(newest.kl_policy.value, newest.kl_reference.value)
+    if newest.largest_log_ratio < max(FAR, FAR_FACTOR * mean):
         return []
-    return [f"The log-probability of some held-out answer moved by {number(worst.largest_log_ratio)} nats."]
+    return [f"The log-probability of some held-out answer has moved by {number(newest.largest_log_ratio)} nats."]
