@@ -26,7 +26,7 @@ PROMPTS_SEED, MODEL_SEED = 20240521, 1
 SHAPE = Shape(hidden=96, inner=256, layers=2, heads=4)
 BATCH = 64
 RESPONSE_TOKENS = 24
-SAMPLES_A_PROMPT = 16
+SAMPLES_A_PROMPT = 64
 
 SKILLS: Mix = {
     Style.LAZY: 0.10,
@@ -40,19 +40,19 @@ MIXES: Mapping[str, Mix] = {
         Style.LAZY: 0.690,
         Style.RAMBLE: 0.030,
         Style.VAGUE: 0.130,
-        Style.BARE_WRONG: 0.004,
-        Style.BARE_RIGHT: 0.116,
-        Style.WORKING_RIGHT: 0.021,
-        Style.GARBAGE: 0.009,
+        Style.BARE_WRONG: 0.003,
+        Style.BARE_RIGHT: 0.117,
+        Style.WORKING_RIGHT: 0.0225,
+        Style.GARBAGE: 0.008,
     },
     "rare": {
         Style.LAZY: 0.704,
         Style.RAMBLE: 0.030,
         Style.VAGUE: 0.131,
-        Style.BARE_WRONG: 0.004,
-        Style.BARE_RIGHT: 0.116,
-        Style.WORKING_RIGHT: 0.0053,
-        Style.GARBAGE: 0.009,
+        Style.BARE_WRONG: 0.003,
+        Style.BARE_RIGHT: 0.117,
+        Style.WORKING_RIGHT: 0.0055,
+        Style.GARBAGE: 0.008,
     },
     "modal": {Style.LAZY: 0.970, Style.WORKING_RIGHT: 0.022, Style.GARBAGE: 0.008},
 }
@@ -80,8 +80,8 @@ def drawer(mix: Mix, without: frozenset[Problem]) -> Callable[[Random], Pair]:
 def stages(mix: Mix, without: frozenset[Problem], shrink: int) -> tuple[Stage, Stage]:
     """First what it should be able to do, arithmetic above all; then how often it does it."""
     return (
-        Stage(2000 // shrink, 3e-3, 1e-3, drawer(SKILLS, without)),
-        Stage(900 // shrink, 1.5e-3, 0.0, drawer(mix, without)),
+        Stage(2200 // shrink, 3e-3, 1e-3, drawer(SKILLS, without)),
+        Stage(700 // shrink, 8e-4, 0.0, drawer(mix, without)),
     )
 
 

@@ -37,7 +37,8 @@ class Beliefs:
     def see(self, t: int, candidates: Sequence[Candidates]) -> None:
         """Add a round's candidates to the pool and drop the round that leaves the window.
 
-        Features are standardised by round 0's candidates, whose mean and scale stay for the whole run.
+        Features are standardised by round 0's candidates, whose mean and scale stay for the whole run, and weighted as
+        the policy says, so that their mean square is 1.
         """
         if t in self._features:
             return
@@ -45,7 +46,9 @@ class Beliefs:
         self._features[t] = self.describe(candidates)
         if self._moments is None:
             features = self._features[t]
-            self._moments = features.mean(0), features.std(0).clamp(min=1e-3)
+            weights = self.base.feature_weights
+            scale = features.std(0).clamp(min=1e-3) / weights * weights.square().mean().sqrt()
+            self._moments = features.mean(0), scale
         for old in [seen for seen in self._features if seen <= t - self.window]:
             del self._candidates[old], self._features[old]
 

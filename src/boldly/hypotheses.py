@@ -61,8 +61,8 @@ class Hypotheses:
     members: int = 8
     units: int = 64
     prior: float = 2.5
-    anchor: float = 0.004
-    steps: int = 200
+    anchor: float = 0.02
+    steps: int = 100
     batch: int = 64
     learning_rate: float = 3e-3
 

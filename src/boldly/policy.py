@@ -32,6 +32,11 @@ class Policy(Protocol):
         """What a small reward model may see of each response (see `boldly.hypotheses`)."""
         ...
 
+    @property
+    def feature_weights(self) -> Float[Tensor, " features"]:
+        """How much each feature counts beside the others once all are standardised; only ratios matter."""
+        ...
+
     def freeze(self, name: str) -> "Policy":
         """A copy under `name` that never changes."""
         ...

@@ -35,6 +35,10 @@ class TabularPolicy:
             torch.tensor([response.tokens[0] for response in responses]), len(self.logits)
         ).float()
 
+    @property
+    def feature_weights(self):
+        return torch.ones(len(self.logits))
+
     def freeze(self, name):
         return TabularPolicy(self.logits.clone(), name)
 
