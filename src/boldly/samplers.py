@@ -6,6 +6,7 @@ of each, `a` is the policy's and `b` the reference's.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 from boldly.errors import ConfigError
 from boldly.policy import Policy
@@ -22,11 +23,10 @@ class Sampler:
 
     def __call__(self, policy: Policy, reference: Policy, prompts: Sequence[Prompt], *, seed: int) -> list[Candidates]:
         """The candidates of each prompt; equal seeds give equal draws."""
-        drawn = [
-            who.sample(prompts, n, seed=derive(seed, role)) if n else [[] for _ in prompts]
-            for role, who, n in (("policy", policy, self.policy), ("reference", reference, self.reference))
-        ]
-        return [Candidates(prompt, (*a, *b)) for prompt, a, b in zip(prompts, *drawn, strict=True)]
+        mine, theirs = derive(seed, "policy"), derive(seed, "reference")
+        a = policy.sample(prompts, self.policy, seed=mine) if self.policy else repeat(())
+        b = reference.sample(prompts, self.reference, seed=theirs) if self.reference else repeat(())
+        return [Candidates(prompt, (*own, *other)) for prompt, own, other in zip(prompts, a, b, strict=False)]
 
 
 def _counted(policy: int, reference: int) -> Sampler:

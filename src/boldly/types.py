@@ -36,7 +36,7 @@ class Prompt:
     """
 
     content: str | tuple[Message, ...]
-    facts: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    facts: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
 
     @cached_property
     def id(self) -> str:

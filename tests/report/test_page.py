@@ -118,7 +118,7 @@ def test_the_ledger_adds_up_or_says_that_it_does_not():
     )
     torn = render(single(data(rounds=rounds[:1], training=whole)))
     assert "It does not add up" in torn
-    assert "boldly verify" in torn
+    assert "boldly export" in torn
 
 
 def test_nothing_found_is_said_in_words():

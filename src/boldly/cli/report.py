@@ -14,12 +14,15 @@ def report(
     output: Annotated[
         Path | None, Parameter(alias="-o", help="the page; report.html in the run, or comparison.html here for several")
     ] = None,
+    target: Annotated[
+        float | None, Parameter(help="reward to count labels to; 80% of the best gain if not given")
+    ] = None,
 ) -> int:
     from boldly.cli.status import newest_run
     from boldly.report import write_report
 
     chosen = runs or [newest_run(Path("runs"))]
     page = output or (chosen[0] / "report.html" if len(chosen) == 1 else Path("comparison.html"))
-    write_report(chosen, page)
+    write_report(chosen, page, target=target)
     print(page)
     return 0

@@ -78,7 +78,8 @@ def interval(estimate: Interval | None, digits: int = 2) -> str:
     """An estimate with its 95% interval."""
     if estimate is None:
         return "not known"
-    return f"{estimate.value:.{digits}f} [{estimate.low:.{digits}f}, {estimate.high:.{digits}f}]"
+    value, low, high = (round(number, digits) + 0.0 for number in (estimate.value, estimate.low, estimate.high))
+    return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
 def facts(state: State) -> list[tuple[str, str]]:

@@ -20,7 +20,7 @@ from boldly.lm.score import accurate, by_chunks, lay_out_pack, order, packs, par
 LARGEST = 4
 SURPRISES = 2 * LARGEST + 2
 CLIP = 12.0
-WORDS = 0.5
+WORDS = 0.25
 
 
 class Features(NamedTuple):

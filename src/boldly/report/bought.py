@@ -111,7 +111,7 @@ def _adding_up(run: RunData) -> str:
         )
     return (
         f"It does not add up: the totals name {count(spent.labels)} labels, {count(spent.surplus)} of them surplus, "
-        f"but the rounds hold {count(by_round)}. Run `boldly verify` on this directory before you rely on it."
+        f"but the rounds hold {count(by_round)}. Compare `boldly export` with your invoices before you rely on it."
     )
 
 

@@ -23,7 +23,7 @@ from boldly.lm.load import load
 from boldly.lm.model import LanguageModel
 from boldly.lm.policy import LMPolicy
 from boldly.loop import Loop, Round, rounds
-from boldly.metrics import append, read, write_samples
+from boldly.metrics import append, bought, read, write_samples
 from boldly.oracles import Oracle, load_function
 from boldly.policy import Policy
 from boldly.progress import Evaluation, Phase, Progress, Record, Result
@@ -32,7 +32,7 @@ from boldly.runner.card import card_of
 from boldly.runner.directory import RunDirectory, begin, choose
 from boldly.runner.judging import Judge, best
 from boldly.runner.result import load_result, save_result
-from boldly.types import Prompt, kind_of
+from boldly.types import Candidates, Prompt
 
 Observer = Callable[[Progress], None]
 
@@ -79,6 +79,8 @@ def execute(
         for note in prompts.notes:
             watch.tell(note=note)
         resumed = newest > 0 or bool(ledger.queries(0))
+        if 0 in watch.records:
+            watch.tell(watch.records[0])
         if resumed:
             watch.tell(note=f"resumed at round {loop.t}: {ledger.spent().labels} labels kept, none bought again")
         watch.keep(loop, judge)
@@ -131,22 +133,26 @@ class _Watch:
 def _record(
     iterate: int, ledger: Ledger, evaluation: Evaluation | None, round: Round | None, seconds: Mapping[str, float]
 ) -> Record:
+    queries = ledger.queries(iterate - 1) if iterate else ()
     labels = [label for label in ledger.labels() if label.query.round == iterate - 1]
-    kinds = Counter(kind_of(label.verdict) for label in labels)
     steps = [step for step in round.steps if step.taken] if round else []
-    texts = [response.text for c in round.candidates for response in c.responses] if round else []
     return Record(
         iterate=iterate,
         labels=len(ledger.labels()),
         evaluation=evaluation,
-        bought={**kinds, "skipped": len(ledger.waiting(iterate - 1)) if iterate else 0},
-        distinct_candidates=len(set(texts)) / len(texts) if texts else 1.0,
+        bought=bought(queries, labels, sum(ledger.attempts(query.id) for query in queries)),
+        distinct_candidates=fmean(_distinct(c) for c in round.candidates) if round else 1.0,
         preference_loss=fmean(step.preference for step in steps) if steps else None,
         bonus=fmean(step.bonus for step in steps) if steps else None,
         gradient_norm=fmean(step.gradient_norm for step in steps) if steps else None,
         refused_steps=len(round.steps) - len(steps) if round else 0,
         seconds=seconds,
     )
+
+
+def _distinct(candidates: Candidates) -> float:
+    texts = [response.text for response in candidates.responses]
+    return len(set(texts)) / len(texts)
 
 
 def _threads(config: RunConfig) -> int:

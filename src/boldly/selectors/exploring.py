@@ -1,5 +1,7 @@
 """Selectors that decide by reward hypotheses: which label would teach most, over all prompts of the round."""
 
+from itertools import accumulate
+
 import torch
 
 from boldly.hypotheses import Novelty
@@ -37,14 +39,14 @@ def thompson(view: View, count: int, *, novelty: float = 0.25) -> list[Pick]:
     """
     slots = [list(range(slot, len(view.candidates), count)) for slot in range(min(count, len(view.candidates)))]
     rivals = [_rivals(payable(candidates.responses)) for candidates in view.candidates]
-    rows = torch.tensor([0, *(len(c.responses) for c in view.candidates)]).cumsum(0).tolist()
+    rows = list(accumulate((len(candidates.responses) for candidates in view.candidates), initial=0))
     generator = view.generator()
     z = view.ensemble.standardised(torch.cat(view.features))
     bought = view.bought if view.bought is not None else z[:0]
     unlike = Novelty(z, view.ensemble.standardised(bought))
     picks: list[Pick] = []
     for slot, prompts in enumerate(slots):
-        first, second = torch.randperm(view.rewards[0].shape[0], generator=generator)[:2].tolist()
+        first, second = (int(k) for k in torch.randperm(view.rewards[0].shape[0], generator=generator)[:2])
         choices = [(i, a) for i in prompts for a in rivals[i]]
         if not choices:
             continue
