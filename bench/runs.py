@@ -6,8 +6,9 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -176,7 +177,7 @@ def bought(task: Task, ledger: MemoryLedger) -> dict[str, Any]:
 
 def labels_to(points: list[Point], target: float) -> int | None:
     """The first of two successive evaluations at or above `target`; None if there are none."""
-    for one, two in zip(points, points[1:], strict=False):
+    for one, two in pairwise(points):
         if min(one.reward, two.reward) >= target:
             return one.labels
     return None

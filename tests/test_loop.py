@@ -324,7 +324,7 @@ def test_a_policy_that_always_says_the_same_ends_the_run_without_a_purchase():
 
 
 def test_a_lone_payable_pair_is_found_in_further_draws():
-    """Mass 0.02 on the second answer: a round's eight prompts rarely hold four different pairs, four draws do better."""
+    """Mass 0.02 on the second answer: a round's eight prompts rarely hold four pairs, further draws hold more."""
     base = TabularPolicy(torch.tensor([0.0, -4.0], dtype=torch.float64))
     loop = small_loop(archive=MemoryArchive(base), sampler=mixture(policy=2, reference=8))
     queries = loop.ask()

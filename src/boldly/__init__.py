@@ -43,9 +43,11 @@ def run(
     from boldly.oracles import Oracle, Program
     from boldly.runner import execute
 
-    held = oracle
+    held: Oracle | None = None
     if isinstance(oracle, str | dict):
-        keys, held = keys | {"oracle": oracle}, None
-    elif callable(oracle) and not isinstance(oracle, Oracle):
+        keys["oracle"] = oracle
+    elif isinstance(oracle, Oracle):
+        held = oracle
+    elif oracle is not None:
         held = Program(oracle)
     return execute(read_config(arguments=keys), observe=observe or (lambda progress: None), oracle=held, fork=fork)

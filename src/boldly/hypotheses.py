@@ -1,3 +1,5 @@
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# torch leaves these unannotated.
 """Reward hypotheses: an ensemble of small reward models on frozen features, fitted to every label bought so far.
 
 Its members agree where the labels speak and differ where they don't, because each is pulled to a random function of its

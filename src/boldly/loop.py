@@ -1,3 +1,5 @@
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# torch leaves these unannotated.
 """The loop: Algorithm 1 of Exploratory Preference Optimization (arXiv 2405.21046), with every part of it named.
 
     for t = 0, 1, ...:

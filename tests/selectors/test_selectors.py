@@ -104,7 +104,7 @@ def test_best_and_worst_puts_the_best_first():
 
 
 def test_most_diverse_takes_the_pair_that_shares_fewest_neighbours():
-    """ "a b c d" and "a b c e" share three of five token pairs, counting the beginning; "a x y z" shares one with each."""
+    """The first two share three of five token pairs, counting the beginning; the last shares one with each."""
     made = [Candidates(Prompt("p"), tuple(response(text) for text in ("a b c d", "a b c e", "a x y z")))]
     pick = most_diverse(view(made), 1)[0]
     assert 2 in (pick.a, pick.b)

@@ -54,8 +54,14 @@ def weights(lm: LanguageModel) -> Float[Tensor, " features"]:
 
     The words' columns are many and each says little, so at equal weight they would be all that a reward model sees.
     """
-    width = network(lm).causal.get_input_embeddings().weight.shape[1]
+    width = _word_width(lm)
     return torch.cat([torch.full((width,), WORDS * (SURPRISES / width) ** 0.5), torch.ones(SURPRISES)])
+
+
+def _word_width(lm: LanguageModel) -> int:
+    weight = network(lm).causal.get_input_embeddings().weight
+    assert isinstance(weight, Tensor)
+    return weight.shape[1]
 
 
 def _describe(lm: LanguageModel, pack: Pack) -> Features:

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from boldly.errors import InvalidInput
+from boldly.report import page
 from boldly.report.data import RunData, load
-from boldly.report.page import render, write
+from boldly.report.page import render
 from boldly.report.several import several
 from boldly.report.single import single
 
@@ -20,8 +21,8 @@ def write_report(runs: Sequence[Path], output: Path, *, target: float | None = N
     if not runs:
         raise InvalidInput("a report needs a run: `boldly report runs/demo`.")
     read = [load(Path(run)) for run in runs]
-    page = single(read[0]) if len(read) == 1 else several(read, target)
-    return write(render(page), output)
+    story = single(read[0]) if len(read) == 1 else several(read, target)
+    return page.write(render(story), output)
 
 
 __all__ = ["RunData", "load", "render", "several", "single", "write_report"]

@@ -26,13 +26,11 @@ _METHODS = {
 def card_of(config: RunConfig, result: Result, ledger: Ledger) -> Card:
     """What the run did, in the words of a model card."""
     spent = ledger.spent()
-    figures = [
-        Figure("reward on held-out prompts", _estimate(result.reward), _estimate(result.reward_base))
-        if result.reward
-        else None,
-        Figure("win rate against the base", _estimate(result.win_rate)) if result.win_rate else None,
-        Figure("KL from the base (nats)", _estimate(result.kl)) if result.kl else None,
-    ]
+    estimates = (
+        ("reward on held-out prompts", result.reward, result.reward_base),
+        ("win rate against the base", result.win_rate, None),
+        ("KL from the base (nats)", result.kl, None),
+    )
     return Card(
         base_model="boldly-" + config.model if config.bundled else config.model,
         recipe=config.recipe,
@@ -45,7 +43,11 @@ def card_of(config: RunConfig, result: Result, ledger: Ledger) -> Card:
             "both bad": spent.both_bad,
             "abstentions": spent.abstentions,
         },
-        figures=tuple(figure for figure in figures if figure),
+        figures=tuple(
+            Figure(name, _estimate(model), _estimate(base) if base else None)
+            for name, model, base in estimates
+            if model
+        ),
         confidence=0.95,
         command="boldly run --config config.yaml",
         seed=config.seed,
@@ -62,5 +64,5 @@ def card_of(config: RunConfig, result: Result, ledger: Ledger) -> Card:
     )
 
 
-def _estimate(interval: Interval | None) -> Estimate | None:
-    return Estimate(interval.value, interval.low, interval.high) if interval else None
+def _estimate(interval: Interval) -> Estimate:
+    return Estimate(interval.value, interval.low, interval.high)

@@ -1,7 +1,6 @@
 """From a configuration to a better model: everything that `boldly run` does, and nothing that it shows."""
 
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -98,14 +97,14 @@ class _Watch:
     observe: Observer
     ledger: Ledger
     records: dict[int, Record]
-    seconds: Counter[str] = field(default_factory=Counter)
+    seconds: dict[str, float] = field(default_factory=dict)
     current: Phase = "starting"
     since: float = field(default_factory=time.monotonic)
     iterate: int = 0
 
     def phase(self, phase: Phase) -> None:
         now = time.monotonic()
-        self.seconds[self.current] += now - self.since
+        self.seconds[self.current] = self.seconds.get(self.current, 0.0) + now - self.since
         self.current, self.since = phase, now
         self.tell()
 

@@ -1,7 +1,7 @@
 """`result.json`: what a run ended with."""
 
 import json
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +38,14 @@ def load_result(run: RunDirectory) -> Result:
     """The result that was saved, as it stands now: resumed, and where the run lies now."""
     try:
         row = json.loads(run.result.read_text(encoding="utf-8"))
-        values: dict[str, Any] = {}
-        for field in fields(Result):
-            value = row[field.name]
-            if f"{field.name}_interval" in row:
-                value = Interval(value, *row[f"{field.name}_interval"], row[f"{field.name}_n"])
-            values[field.name] = run.root / value if field.name in _PATHS else value
-        return replace(Result(**values), resumed=True)
+        values: dict[str, Any] = {field.name: row[field.name] for field in fields(Result)}
+        for name in [name for name in values if f"{name}_interval" in row]:
+            low, high = row[f"{name}_interval"]
+            values[name] = Interval(row[name], low, high, row[f"{name}_n"])
+        for name in _PATHS:
+            values[name] = run.root / row[name]
+        values["resumed"] = True
+        return Result(**values)
     except (OSError, ValueError, KeyError) as error:
         raise StorageError(
             f"{run.result} can't be read ({error}); delete it and run the same command again."

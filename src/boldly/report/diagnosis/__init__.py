@@ -3,33 +3,23 @@
 from collections.abc import Sequence
 
 from boldly.progress import Record
+from boldly.report.diagnosis import labels, policy, training
 from boldly.report.diagnosis.finding import Finding, Severity
-from boldly.report.diagnosis.labels import duplicates, failing_oracle, too_few_to_tell, unjudged, wasted_on_ties
-from boldly.report.diagnosis.policy import (
-    collapse,
-    cut_short,
-    garbage,
-    length_drift,
-    one_kind,
-    over_exploration,
-    stuck_at_reference,
-)
-from boldly.report.diagnosis.training import bonus_runaway, instability
 
 SIGNATURES = (
-    stuck_at_reference,
-    over_exploration,
-    garbage,
-    collapse,
-    instability,
-    too_few_to_tell,
-    wasted_on_ties,
-    duplicates,
-    failing_oracle,
-    unjudged,
-    cut_short,
-    one_kind,
-    length_drift,
+    policy.stuck_at_reference,
+    policy.over_exploration,
+    policy.garbage,
+    policy.collapse,
+    training.instability,
+    labels.too_few_to_tell,
+    labels.wasted_on_ties,
+    labels.duplicates,
+    labels.failing_oracle,
+    labels.unjudged,
+    policy.cut_short,
+    policy.one_kind,
+    policy.length_drift,
 )
 
 _ORDER: tuple[Severity, ...] = ("serious", "warning", "note")
@@ -40,8 +30,8 @@ def diagnose(records: Sequence[Record], *, floor: float = 20.0) -> list[Finding]
 
     `floor` (nats) is where the objective's bonus ends; see `boldly.objectives.bounded_log_ratio`.
     """
-    found = [bonus_runaway(records, floor), *(signature(records) for signature in SIGNATURES)]
+    found = [training.bonus_runaway(records, floor), *(signature(records) for signature in SIGNATURES)]
     return sorted((finding for finding in found if finding), key=lambda finding: _ORDER.index(finding.severity))
 
 
-__all__ = ["SIGNATURES", "Finding", "Severity", "bonus_runaway", "diagnose"]
+__all__ = ["SIGNATURES", "Finding", "Severity", "diagnose"]
