@@ -11,6 +11,7 @@ CASES = {
     "dpo": partial(OBJECTIVES["dpo"].function, beta=0.3),
     "ipo": partial(OBJECTIVES["ipo"].function, tau=0.3),
     "ipo_per_token": partial(OBJECTIVES["ipo_per_token"].function, tau=0.3),
+    "se_popo": partial(OBJECTIVES["se_popo"].function, beta=0.3, alpha=0.07),
     "selm": partial(OBJECTIVES["selm"].function, beta=0.3, alpha=0.07),
     "vpo": partial(OBJECTIVES["vpo"].function, beta=0.3, alpha=0.07),
     "xpo": partial(OBJECTIVES["xpo"].function, beta=0.3, alpha=0.07),
@@ -167,6 +168,15 @@ def test_xpo_and_selm_have_the_same_gradient_with_alpha_in_the_same_units():
         reduce(function(table, beta=beta, alpha=beta * alpha_selm), pairs.weight).total.backward()
         gradients.append(leaf.grad)
     torch.testing.assert_close(gradients[0], gradients[1])
+
+
+def test_se_popo_is_xpo_near_the_reference_and_bounded_far_from_it():
+    pairs, bonus = random_table(9), partial(OBJECTIVES["se_popo"].function, beta=0.3, alpha=0.1)
+    leaf = pairs.reference_explore.clone().requires_grad_()
+    bonus(replaced(pairs, policy_explore=leaf)).bonus.sum().backward()
+    torch.testing.assert_close(leaf.grad, torch.full((6,), 0.1).double())
+    far = bonus(replaced(pairs, policy_explore=pairs.reference_explore - 1e4)).bonus
+    torch.testing.assert_close(far, torch.full((6,), -2 * 0.1 / 0.3).double())
 
 
 def test_the_floor_stops_the_bonus_and_nothing_else():

@@ -4,22 +4,17 @@ name(pairs, *, beta, ...) -> Terms(preference, bonus)      for each row, unreduc
 reduce(terms, weight)     -> Loss(total, preference, bonus)  the weighted mean, in one place
 """
 
-from boldly.objectives.optimism import bounded_log_ratio, selm, vpo, xpo
-from boldly.objectives.pairwise import dpo, ipo, ipo_per_token, log_ratio_margin
+from boldly.objectives.optimism import OPTIMISM, bounded_log_ratio, selm, vpo, xpo
+from boldly.objectives.pairwise import PAIRWISE, dpo, ipo, ipo_per_token, log_ratio_margin
 from boldly.objectives.projection import likelihood, projection_weights, target_log_ratios
 from boldly.objectives.table import Column, Loss, Objective, Pairs, Points, Terms, reduce
 
-OBJECTIVES: dict[str, Objective] = {
-    "dpo": Objective(dpo),
-    "ipo": Objective(ipo),
-    "ipo_per_token": Objective(ipo_per_token, frozenset({"length"})),
-    "selm": Objective(selm, frozenset({"explore"})),
-    "vpo": Objective(vpo, frozenset({"explore"})),
-    "xpo": Objective(xpo, frozenset({"explore"})),
-}
+OBJECTIVES: dict[str, Objective] = PAIRWISE | OPTIMISM
 
 __all__ = [
     "OBJECTIVES",
+    "OPTIMISM",
+    "PAIRWISE",
     "Column",
     "Loss",
     "Objective",

@@ -9,11 +9,12 @@ over rows is taken over pairs, and there is one bonus for each pair, so `alpha` 
 history.
 """
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from boldly.objectives.pairwise import dpo
-from boldly.objectives.table import Pairs, Terms
+from boldly.objectives.table import Column, Objective, Pairs, Terms
 
 
 def bounded_log_ratio(pairs: Pairs, floor: float) -> Float[Tensor, "pairs"]:
@@ -70,3 +71,27 @@ def vpo(pairs: Pairs, *, beta: float, alpha: float, sign: int = 1, floor: float 
         raise ValueError(f"vpo's sign is {sign}, but it is +1 (online, optimism) or -1 (offline, pessimism).")
     bound = floor if sign == 1 else float("inf")
     return Terms(dpo(pairs, beta=beta).preference, sign * alpha * bounded_log_ratio(pairs, bound))
+
+
+def se_popo(pairs: Pairs, *, beta: float, alpha: float) -> Terms:
+    """Self-exploring preference-incentive optimization: the bonus on a win probability, bounded by itself.
+
+        preference = dpo,   bonus = + (4 alpha / beta) (sigma(beta log pi/pi_ref(y~)) - 1/2)
+
+    Source: arXiv 2502.00666, whose sample complexity is free of exp(R_max); its authors' code writes alpha / beta for
+    4 alpha / beta here, where alpha is the slope at pi = pi_ref in nats as in XPO. Between -2 alpha / beta and
+    2 alpha / beta; no floor is needed.
+    """
+    ratio = bounded_log_ratio(pairs, float("inf"))
+    bonus = 4 * alpha / beta * (torch.sigmoid(beta * ratio) - 0.5)
+    return Terms(dpo(pairs, beta=beta).preference, bonus)
+
+
+_EXPLORING = frozenset[Column]({"explore"})
+
+OPTIMISM = {
+    "se_popo": Objective(se_popo, _EXPLORING),
+    "selm": Objective(selm, _EXPLORING),
+    "vpo": Objective(vpo, _EXPLORING),
+    "xpo": Objective(xpo, _EXPLORING),
+}

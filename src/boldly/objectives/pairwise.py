@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from boldly.objectives.table import Pairs, Terms
+from boldly.objectives.table import Objective, Pairs, Terms
 
 
 def log_ratio_margin(pairs: Pairs) -> Float[Tensor, "pairs"]:
@@ -68,3 +68,10 @@ def ipo_per_token(pairs: Pairs, *, tau: float) -> Terms:
 def _ipo(margin: Float[Tensor, "pairs"], pairs: Pairs, tau: float) -> Terms:
     loss = soft(lambda h: (h - 1 / (2 * tau)) ** 2, margin, pairs.label)
     return Terms(loss, torch.zeros_like(loss))
+
+
+PAIRWISE = {
+    "dpo": Objective(dpo),
+    "ipo": Objective(ipo),
+    "ipo_per_token": Objective(ipo_per_token, frozenset({"length"})),
+}
