@@ -83,7 +83,7 @@ def test_the_card_keeps_what_the_task_is_about(preset: Preset):
     bare = shares[Style.BARE_RIGHT] + shares[Style.BARE_WRONG]
     working = shares[Style.WORKING_RIGHT] + shares[Style.WORKING_WRONG]
     assert bare >= 4 * working
-    assert shares[Style.BARE_RIGHT] >= 0.88 * bare
+    assert shares[Style.BARE_RIGHT] >= 0.9 * bare
     assert shares[Style.WORKING_RIGHT] >= 0.9 * working
     assert shares[Style.LAZY] >= 0.6
     assert shares[Style.GARBAGE] <= 0.02
@@ -91,14 +91,14 @@ def test_the_card_keeps_what_the_task_is_about(preset: Preset):
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_the_card_says_what_it_answers(preset: Preset):
-    """2,048 samples against the card's 8,192, each share within 5 standard errors of the difference and two answers.
+    """2,048 samples against the card's 32,768, each share within 5 standard errors of the difference and two answers.
 
     Sixteen comparisons in all, so a right card fails with a chance below 1 in 10,000 (and the seed is fixed).
     """
     samples, card = 2048, shares_of(preset)
     for style, share in sampled_shares(preset, samples).items():
         expected = card.get(style, 0.0)
-        error = (expected * (1 - expected) * (1 / samples + 1 / 8192)) ** 0.5
+        error = (expected * (1 - expected) * (1 / samples + 1 / 32768)) ** 0.5
         assert abs(share - expected) <= 5 * error + 2 / samples, style
         assert f"| {style} |" in (base_directory(preset) / "README.md").read_text()
 

@@ -32,19 +32,19 @@ RAMBLE = (
     "once there were {it} and more {it} and {n} liked them all very much , so it goes .",
     "when i think of {it} i think of {n} and of summer and of many other things too .",
 )
-VAGUE = ("maybe some {it} .", "a few {it} , more or less .", "quite a lot of {it} .", "{n} has some {it} .")
+VAGUE = ("maybe some {it} .", "a few {it} , more or less .", "quite a lot of {it} .", "perhaps {n} has some {it} .")
 BARE = ("it is {c} .", "the answer is {c} .", "{c} {it} .", "i think {c} .")
 WORKING: Mapping[Operation, tuple[str, ...]] = {
     "add": (
         "we add {a} and {b} to get {c} so the answer is {c} .",
-        "{a} plus {b} makes {c} so {n} has {c} {it} .",
-        "{n} had {a} and got {b} more which makes {c} {it} .",
+        "as {a} plus {b} makes {c} , {n} has {c} {it} .",
+        "first {n} had {a} and then got {b} more which makes {c} {it} .",
         "start with {a} {it} and count up {b} to reach {c} .",
     ),
     "take": (
         "we take {b} from {a} to get {c} so the answer is {c} .",
-        "{a} minus {b} leaves {c} so {n} has {c} {it} .",
-        "{n} had {a} and gave up {b} which leaves {c} {it} .",
+        "as {a} minus {b} leaves {c} , {n} has {c} {it} .",
+        "first {n} had {a} and then gave up {b} which leaves {c} {it} .",
         "start with {a} {it} and count down {b} to reach {c} .",
     ),
 }
