@@ -49,7 +49,6 @@ REPLAY = {"name": "preference", "history": "all", "steps": 16, "batch": 32}
 ROWS = [
     Row("default", {"recipe": "default"}, 5, 256),
     Row("online-dpo", DPO, 5, 3584, every=128, until=0.70),
-    Row("default, rare base", {"recipe": "default"}, 5, 288, preset="rare"),
     Row("xpo", {"recipe": "xpo"}, 3, 1024, every=128),
     Row("passive", {"recipe": "passive"}, 3, 1024, every=128),
     Row("selm", {"recipe": "selm"}, 3, 1024, every=128),
@@ -86,6 +85,7 @@ ROWS = [
     Row("default, random pairs", {"recipe": "default", "selector": "random_pair"}, 2, 256),
     Row("default, no novelty", {"recipe": "default", "selector": {"name": "thompson", "novelty": 0.0}}, 2, 256),
     Row("default, 1 prompt a label", {"recipe": "default", "schedule": {"prompts_per_label": 1}}, 2, 256),
+    Row("default, rare base", {"recipe": "default"}, 5, 288, preset="rare"),
     *(Row(f"xpo, ratio {value:g}", ratio(value), 2, 512, every=128) for value in (2e-4, 2e-3, 2e-2, 0.2, 2.0)),
 ]
 

@@ -5,7 +5,7 @@
     python scripts/make_base.py --preset modal --output DIR     no trap: leave the commonest answer, and that is all
     python scripts/make_base.py --preset prompts     src/boldly/data/prompts.jsonl and heldout.jsonl
 
-A few minutes on one thread; the same bits each time on the same kind of processor. Prints the measured shares as JSON.
+Ten minutes on one thread; the same bits each time on x86-64 with the versions of constraints.txt. Prints the measured shares as JSON.
 """
 
 import argparse
@@ -104,7 +104,7 @@ samples ({SAMPLES_A_PROMPT} to each of the {HELDOUT} held-out prompts, which it 
 |---|---|---|
 {rows}
 
-Remake it, the same bits on the same kind of processor: `python scripts/make_base.py{flags}`
+Remake it, the same bits on x86-64 with the versions of constraints.txt: `python scripts/make_base.py{flags}`
 """
 
 

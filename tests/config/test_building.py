@@ -35,7 +35,7 @@ def test_the_parts_are_those_of_the_configuration():
 def test_the_default_projects_reward_hypotheses():
     parts = build(read_config())
     assert parts.sampler == Sampler(4, 8)
-    assert parts.hypotheses == Hypotheses(members=8, prior=2.5, anchor=0.004)
+    assert parts.hypotheses == Hypotheses(members=8, prior=2.5, steps=100, anchor=0.02)
     assert isinstance(parts.learner, ProjectionLearner)
 
 

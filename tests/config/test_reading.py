@@ -77,7 +77,7 @@ def test_null_takes_a_part_away():
     assert config.objective is None
     assert config.hypotheses is not None
     assert config.hypotheses["members"] == 4
-    assert config.hypotheses["steps"] == 200
+    assert config.hypotheses["steps"] == 100
 
 
 def test_every_option_of_every_part_is_filled_in():

@@ -39,7 +39,7 @@ XPO = {
 
 
 def labels(root):
-    ledger = SqlLedger(RunDirectory(root).ledger)
+    ledger = SqlLedger(RunDirectory(root).ledger, read_only=True)
     try:
         return [(label.sequence, label.query.id, label.verdict) for label in ledger.labels()]
     finally:

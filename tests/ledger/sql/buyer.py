@@ -1,6 +1,6 @@
 """Buys labels in children that are killed, again and again, and checks the ledger after each; see test_killed.py.
 
-python buyer.py LEDGER statement|instant
+python buyer.py DIRECTORY statement|instant
 """
 
 import json
@@ -23,6 +23,7 @@ LABELS = 24
 BUDGET = Budget(labels=LABELS, money=1e6)
 PRICE = 0.25
 AT_ONCE = 4
+ENOUGH = 10
 
 
 def judge(prompt, a, b):
@@ -73,15 +74,16 @@ def check(path: Path, acknowledged: set[tuple[int, str]]) -> int:
     return len(labels)
 
 
-def main(path: Path, how: str) -> None:
-    draw, acknowledged, killed, n, finished = random.Random(0), set[tuple[int, str]](), 0, 0, False
+def sweep(path: Path, how: str, draw: random.Random, longest: float) -> tuple[int, int, int]:
+    """Buys the whole budget across killed children: how many were killed, labels acknowledged, labels stored."""
+    acknowledged, killed, finished, labels = set[tuple[int, str]](), 0, False, 0
     while not finished:
-        n += 1
         reading, writing = os.pipe()
         child = os.fork()
         if not child:
-            buy(path, writing, how, n * 7 % 120 + 1 if how == "statement" else draw.random() * 0.4)
+            buy(path, writing, how, (killed + 1) * 7 % 120 + 1 if how == "statement" else draw.random() * longest)
         os.close(writing)
+        draw.random()
         with os.fdopen(reading) as pipe:
             told = [line.split() for line in pipe if line.endswith("\n")]
         status = os.waitpid(child, 0)[1]
@@ -90,7 +92,18 @@ def main(path: Path, how: str) -> None:
         finished = os.waitstatus_to_exitcode(status) == 0
         assert finished or os.waitstatus_to_exitcode(status) == -signal.SIGKILL
         killed += not finished
-    print(json.dumps({"killed": killed, "acknowledged": len(acknowledged), "labels": labels, "budget": LABELS}))
+    return killed, len(acknowledged), labels
+
+
+def main(directory: Path, how: str) -> None:
+    """Sweeps one ledger after another, with shorter lives where the machine is fast, until enough were killed."""
+    draw, longest, killed, acknowledged, labels, ledgers = random.Random(0), 0.4, 0, 0, 0, 0
+    while killed < ENOUGH:
+        found = sweep(directory / f"{ledgers}.sqlite", how, draw, longest)
+        killed, acknowledged, labels = killed + found[0], acknowledged + found[1], labels + found[2]
+        ledgers, longest = ledgers + 1, longest / 2
+    seen = {"killed": killed, "acknowledged": acknowledged, "labels": labels, "budget": LABELS * ledgers}
+    print(json.dumps(seen))
 
 
 main(Path(sys.argv[1]), sys.argv[2])
