@@ -93,18 +93,22 @@ class Descent:
         if not self._saved:
             return
         state = {
-            i: {key: self._saved[f"{name}/{key}"] for key in ("step", "exp_avg", "exp_avg_sq")}
+            i: {key: self._saved[f"{name}/{key}"].clone() for key in ("step", "exp_avg", "exp_avg_sq")}
             for i, name in enumerate(self._names)
             if f"{name}/step" in self._saved
         }
         optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
 
     def state(self) -> dict[str, Tensor]:
-        """The moments of every parameter, by its name."""
+        """A copy of the moments of every parameter, by its name, on the CPU."""
         if self._optimiser is None:
             return dict(self._saved)
         state = self._optimiser.state_dict()["state"]
-        return {f"{self._names[i]}/{key}": value for i, row in state.items() for key, value in row.items()}
+        return {
+            f"{self._names[i]}/{key}": value.to("cpu", copy=True)
+            for i, row in state.items()
+            for key, value in row.items()
+        }
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         self._saved, self._optimiser = dict(state), None
