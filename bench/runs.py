@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -27,6 +29,9 @@ from boldly.oracles import BradleyTerry
 from boldly.randomness import derive
 from boldly.types import Prompt, Response, comparisons
 
+BENCH = Path(__file__).parent
+MODELS = BENCH / "models"
+
 
 @dataclass(frozen=True)
 class Task:
@@ -40,10 +45,28 @@ class Task:
     max_tokens: int = 24
 
 
-def bundled(preset: str = "default", model: Path | None = None) -> Task:
-    """The bundled task, on one of its base models or on another made by scripts/make_base.py."""
-    directory = model or data.base_directory(preset)
-    return Task(directory, data.prompts(), data.heldout_prompts(), reward, lambda p, r: str(style(p, r)))
+def task_of(preset: str) -> Task:
+    """A task by its name: the bundled one on its base `default`, `rare` or `modal`, or `second`.
+
+    The two models that the wheel doesn't hold are made on first use, in ten minutes, and kept in bench/models.
+    """
+    if preset == "second":
+        module = importlib.import_module("tasks.second")
+        kind = lambda prompt, response: str(module.style(prompt, response))  # noqa: E731
+        return Task(_made(preset), module.prompts(), module.heldout_prompts(), module.reward, kind, max_tokens=12)
+    model = _made(preset) if preset == "modal" else data.base_directory(preset)
+    return Task(model, data.prompts(), data.heldout_prompts(), reward, lambda p, r: str(style(p, r)))
+
+
+def _made(preset: str) -> Path:
+    output = MODELS / preset
+    if not (output / "model.safetensors").exists():
+        scripts = {
+            "modal": [BENCH.parent / "scripts" / "make_base.py", "--preset", "modal"],
+            "second": [BENCH / "tasks" / "second.py"],
+        }
+        subprocess.run([sys.executable, *map(str, scripts[preset]), "--output", str(output)], check=True)
+    return output
 
 
 @dataclass(frozen=True)
@@ -187,15 +210,12 @@ def main() -> None:
     """Try one setting: python bench/runs.py '{"recipe": "default"}' --seed 0 --budget 256."""
     parser = argparse.ArgumentParser()
     parser.add_argument("settings", type=json.loads)
-    parser.add_argument("--model", type=Path)
-    parser.add_argument("--preset", default="default")
+    parser.add_argument("--preset", default="default", choices=("default", "rare", "modal", "second"))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--budget", type=int, default=256)
     parser.add_argument("--every", type=int, default=32)
     args = parser.parse_args()
-    points, spent = run(
-        bundled(args.preset, args.model), args.settings, seed=args.seed, budget=args.budget, every=args.every
-    )
+    points, spent = run(task_of(args.preset), args.settings, seed=args.seed, budget=args.budget, every=args.every)
     for point in points:
         print(json.dumps(asdict(point)))
     print(json.dumps(spent), file=sys.stderr)

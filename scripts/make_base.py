@@ -5,7 +5,8 @@
     python scripts/make_base.py --preset modal --output DIR     no trap: leave the commonest answer, and that is all
     python scripts/make_base.py --preset prompts     src/boldly/data/prompts.jsonl and heldout.jsonl
 
-Ten minutes on one thread; the same bits each time on x86-64 with the versions of constraints.txt. Prints the measured shares as JSON.
+Ten minutes on one thread; the same bits each time on x86-64 with the versions of constraints.txt. Prints the measured
+shares as JSON.
 """
 
 import argparse
@@ -98,7 +99,7 @@ library_name: transformers
 A Llama of {parameters:,} parameters over {len(vocabulary())} words, trained from scratch on answers to small word
 problems that the script generates. It is there to be aligned in minutes on one processor core and is of no other use.
 The reward is `boldly.data.task:reward`. Shares of the answers' styles at temperature 1, measured on {samples:,}
-samples ({SAMPLES_A_PROMPT} to each of the {HELDOUT} held-out prompts, which it was not trained on):
+samples ({samples // HELDOUT} to each of the {HELDOUT} held-out prompts, which it was not trained on):
 
 | style | reward | share |
 |---|---|---|
@@ -115,7 +116,7 @@ def make(preset: str, output: Path, shrink: int = 1) -> dict[str, float]:
     tokenizer = word_tokenizer(vocabulary())
     model = new_model(tokenizer, SHAPE, MODEL_SEED, RESPONSE_TOKENS)
     train(model, tokenizer, stages(MIXES[preset], frozenset(heldout), shrink), batch=BATCH, seed=MODEL_SEED)
-    prompts = [problem.text for problem in heldout] * SAMPLES_A_PROMPT
+    prompts = [problem.text for problem in heldout] * max(1, SAMPLES_A_PROMPT // shrink)
     shares = measure(model, tokenizer, prompts, style_of, seed=MODEL_SEED)
     save(model, tokenizer, output, shares, card(preset, model.num_parameters(), len(prompts), shares))
     return shares
@@ -135,7 +136,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", choices=[*MIXES, "prompts"], default="default")
     parser.add_argument("--output", type=Path, help="a directory; needed for the preset that is not bundled")
-    parser.add_argument("--shrink", type=int, default=1, help="divide the steps of training by this, to try it out")
+    parser.add_argument("--shrink", type=int, default=1, help="divide the steps and the samples by this, to try it out")
     given = parser.parse_args()
     output = given.output or PLACES.get(given.preset, DATA if given.preset == "prompts" else None)
     if output is None:

@@ -3,8 +3,8 @@
     name 4 birds from a to z without owl :      ->      finch heron jay swan
 
 The reward is graded by how many of the words fit and how well they are ordered, so it has many levels, and a good
-answer is no planted sentence. Run it to make the base model (a few minutes on one thread, the same bits each time on
-the same kind of processor); it prints the measured shares as JSON:
+answer is no planted sentence. Run it to make the base model (ten minutes on one thread, the same bits each time); it
+prints the measured shares as JSON:
 
     python bench/tasks/second.py --output DIR
 """
@@ -208,7 +208,7 @@ def make(output: Path, shrink: int = 1) -> dict[str, float]:
         pretrain.Stage(700 // shrink, 1e-3, 0.0, _drawer(MIX, frozenset(heldout))),
     )
     pretrain.train(model, tokenizer, stages, batch=64, seed=MODEL_SEED)
-    asked = [wish.text for wish in heldout] * SAMPLES_A_PROMPT
+    asked = [wish.text for wish in heldout] * max(1, SAMPLES_A_PROMPT // shrink)
     shares = pretrain.measure(model, tokenizer, asked, style_of, seed=MODEL_SEED)
     rows = "\n".join(f"| {style} | {shares.get(style, 0.0):.4f} |" for style in Style)
     card = (
@@ -244,7 +244,7 @@ def _wishes() -> list[Wish]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, required=True, help="the directory to write the model to")
-    parser.add_argument("--shrink", type=int, default=1, help="divide the steps of training by this, to try it out")
+    parser.add_argument("--shrink", type=int, default=1, help="divide the steps and the samples by this, to try it out")
     given = parser.parse_args()
     given.output.mkdir(parents=True, exist_ok=True)
     print(json.dumps(make(given.output, given.shrink), indent=2))
