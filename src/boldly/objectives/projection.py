@@ -47,6 +47,9 @@ def projection_weights(
 
 
 def likelihood(points: Points) -> Terms:
-    """The negative log-likelihood of each response per token: -log pi(y) / length(y), in nats per token."""
+    """The negative log-likelihood of each response per token: -log pi(y) / length(y), in nats per token.
+
+    Of responses drawn with probability w its optimum is w / length, renormalised: short ones gain on long ones.
+    """
     loss = -points.policy / points.length
     return Terms(loss, torch.zeros_like(loss))

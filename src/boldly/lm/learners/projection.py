@@ -25,7 +25,9 @@ class ProjectionLearner:
         u(y) = mean_k r_k(y) + c sd_k r_k(y) over the reward hypotheses k,   c = optimism * max(0, 1 - labels / fade)
 
     The pool holds the candidates of the last rounds, for which no label was needed. `steps` steps of `batch` responses
-    a round, drawn with the weights of `boldly.objectives.projection_weights`. Responses that were cut have the least u
+    a round, drawn with the weights of `boldly.objectives.projection_weights`. It is exact for responses of one length
+    that the reference drew: the likelihood is per token, so a response counts as 1 / length, and what the policy drew
+    itself is in the pool without importance weights. Responses that were cut have the least u
     of all. `beta` is reward per nat in the hypotheses' log-odds. Nothing happens until `warmup` labels are bought. The
     policy is re-targeted from the reference in each round, so what early hypotheses got wrong is undone in one or two.
     """
