@@ -22,6 +22,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import runs
+
 RESULTS = Path(__file__).parent / "results" / "labels_to_target.jsonl"
 TARGETS = (0.40, 0.60, 0.70)
 
@@ -35,59 +37,54 @@ class Row:
     seeds: int
     budget: int
     every: int = 32
-    preset: str = "default"
+    preset: runs.TaskName = "default"
     until: float | None = None
 
 
-def ratio(value: float, recipe: str = "xpo") -> dict[str, Any]:
+def ratio(value: float) -> dict[str, Any]:
     """XPO with alpha set by its size beside the preference term at zero margin: alpha / (beta / 2)."""
-    return {"recipe": recipe, "objective": {"name": "xpo", "beta": 0.1, "alpha": value * 0.05}}
+    return {"recipe": "xpo", "objective": {"name": "xpo", "beta": 0.1, "alpha": value * 0.05}}
 
 
 DPO = {"recipe": "online-dpo"}
 REPLAY = {"name": "preference", "history": "all", "steps": 16, "batch": 32}
-ROWS = [
+CHOSEN = {
+    "sampler": {"name": "mixture", "policy": 4, "reference": 8},
+    "selector": {"name": "thompson", "novelty": 0.25},
+    "schedule": {"prompts_per_label": 8},
+    "hypotheses": {},
+}
+RATIOS = (2e-4, 2e-3, 2e-2, 0.2, 2.0)
+RECIPES = [
     Row("default", {"recipe": "default"}, 5, 256),
     Row("online-dpo", DPO, 5, 3584, every=128, until=0.70),
-    Row("xpo", {"recipe": "xpo"}, 3, 1024, every=128),
-    Row("passive", {"recipe": "passive"}, 3, 1024, every=128),
-    Row("selm", {"recipe": "selm"}, 3, 1024, every=128),
-    Row("vpo", {"recipe": "vpo"}, 3, 1024, every=128),
-    Row("iterative-dpo", {"recipe": "iterative-dpo"}, 3, 1024, every=128),
-    Row("online-dpo, 16 steps of 32 on all labels", {**DPO, "learner": REPLAY}, 2, 1024, every=128),
-    Row(
-        "online-dpo, 96 samples a label, best pair by hypotheses",
-        {
-            **DPO,
-            "sampler": {"name": "mixture", "policy": 4, "reference": 8},
-            "selector": {"name": "thompson", "novelty": 0.25},
-            "schedule": {"prompts_per_label": 8},
-            "hypotheses": {},
-        },
-        2,
-        768,
-        every=64,
-    ),
-    Row(
-        "the same, 16 steps of 32 on all labels",
-        {
-            **DPO,
-            "sampler": {"name": "mixture", "policy": 4, "reference": 8},
-            "selector": {"name": "thompson", "novelty": 0.25},
-            "schedule": {"prompts_per_label": 8},
-            "hypotheses": {},
-            "learner": REPLAY,
-        },
-        2,
-        512,
-        every=64,
-    ),
-    Row("default, random pairs", {"recipe": "default", "selector": "random_pair"}, 2, 256),
-    Row("default, no novelty", {"recipe": "default", "selector": {"name": "thompson", "novelty": 0.0}}, 2, 256),
-    Row("default, 1 prompt a label", {"recipe": "default", "schedule": {"prompts_per_label": 1}}, 2, 256),
-    Row("default, rare base", {"recipe": "default"}, 5, 288, preset="rare"),
-    *(Row(f"xpo, ratio {value:g}", ratio(value), 2, 512, every=128) for value in (2e-4, 2e-3, 2e-2, 0.2, 2.0)),
+    *(Row(name, {"recipe": name}, 5, 2048, every=128) for name in ("xpo", "passive", "selm", "vpo", "iterative-dpo")),
 ]
+INGREDIENTS = [
+    Row("online-dpo, 16 steps of 32 on all labels", {**DPO, "learner": REPLAY}, 3, 512, every=64),
+    Row("online-dpo, 96 samples a label, pairs by hypotheses", {**DPO, **CHOSEN}, 3, 1024, every=64),
+    Row("the same, 16 steps of 32 on all labels", {**DPO, **CHOSEN, "learner": REPLAY}, 3, 512, every=64),
+    Row("default, pairs at random", {"recipe": "default", "selector": "random_pair"}, 3, 256),
+    Row("default, no novelty", {"recipe": "default", "selector": {"name": "thompson", "novelty": 0.0}}, 3, 256),
+    Row("default, 12 samples a label", {"recipe": "default", "schedule": {"prompts_per_label": 1}}, 3, 256),
+]
+OTHER_TASKS = [
+    Row("default, rare base", {"recipe": "default"}, 5, 288, preset="rare"),
+    Row("default, second task", {"recipe": "default"}, 3, 512, preset="second"),
+    Row("online-dpo, second task", DPO, 3, 3072, every=128, preset="second", until=0.70),
+]
+BONUS = [
+    Row(f"xpo, ratio {value:g}, {place}", ratio(value), 3, 1024, every=128, preset=preset)
+    for preset, place in (("default", "trap"), ("modal", "no trap"))
+    for value in (0.0, *RATIOS)
+]
+TABLES = {
+    "Recipes": RECIPES,
+    "What each ingredient buys": INGREDIENTS,
+    "Other bases and another task": OTHER_TASKS,
+    "The bonus": BONUS,
+}
+ROWS = [row for rows in TABLES.values() for row in rows]
 
 
 @dataclass
@@ -110,10 +107,8 @@ def read() -> dict[str, Measured]:
 
 def measure(row: Row, seed: int) -> None:
     """One run, in this process; appends its line."""
-    import runs
-
     points, spent = runs.run(
-        runs.bundled(row.preset), row.settings, seed=seed, budget=row.budget, every=row.every, until=row.until
+        runs.task_of(row.preset), row.settings, seed=seed, budget=row.budget, every=row.every, until=row.until
     )
     line = {"name": row.name, "seed": seed, "curve": [asdict(point) for point in points], "spent": spent}
     RESULTS.parent.mkdir(exist_ok=True)
@@ -136,20 +131,21 @@ def shown(values: list[float]) -> str:
     return f"{text[0]} [{text[1]}, {text[2]}]" if len(values) > 1 else text[0]
 
 
-def table(measured: dict[str, Measured]) -> str:
+def table(rows: list[Row], measured: dict[str, Measured]) -> str:
     """A row for each recipe: median labels to each target with the range over seeds, and where the runs ended."""
     head = "| recipe | seeds | " + " | ".join(f"labels to {target:.2f}" for target in TARGETS)
     lines = [
         head + " | last reward (labels) | most garbage | last KL | best answers bought | CPU s a label |",
         "|---" * 10 + "|",
     ]
-    for row in ROWS:
-        if row.name not in measured:
-            continue
+    for row in (row for row in rows if row.name in measured):
         curves = [measured[row.name].curves[seed] for seed in sorted(measured[row.name].curves)]
         ends = [curve[-1] for curve in curves]
         garbage = max(point["kinds"].get("garbage", 0.0) for curve in curves for point in curve)
-        best = [spent["kinds"].get("working right", 0) for spent in measured[row.name].spent.values()]
+        best = [
+            spent["kinds"].get("working right", 0) + spent["kinds"].get("perfect", 0)
+            for spent in measured[row.name].spent.values()
+        ]
         cells = [
             row.name,
             str(len(curves)),
@@ -171,7 +167,7 @@ def plot(measured: dict[str, Measured], path: Path) -> None:
     from plotly.colors import qualitative
 
     figure = go.Figure()
-    for i, row in enumerate(row for row in ROWS if row.name in measured and "ratio" not in row.name):
+    for i, row in enumerate(row for row in [*RECIPES, *INGREDIENTS] if row.name in measured):
         for j, curve in enumerate(measured[row.name].curves.values()):
             figure.add_scatter(
                 x=[max(point["labels"], 8) for point in curve],
@@ -204,6 +200,8 @@ def main() -> None:
     if not args.table:
         done = {(name, seed) for name, one in read().items() for seed in one.curves}
         jobs = [(row, seed) for row in ROWS if row.name.startswith(args.only) for seed in range(row.seeds)]
+        for preset in sorted({row.preset for row, _ in jobs}):
+            runs.task_of(preset)
         environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
 
         def start(job: tuple[Row, int]) -> None:
@@ -217,7 +215,7 @@ def main() -> None:
     if args.json:
         print(json.dumps({name: asdict(one) for name, one in measured.items()}))
     else:
-        print(table(measured))
+        print("\n\n".join(f"### {title}\n\n{table(rows, measured)}" for title, rows in TABLES.items()))
     plot(measured, RESULTS.with_suffix(".html"))
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 
@@ -45,7 +45,10 @@ class Task:
     max_tokens: int = 24
 
 
-def task_of(preset: str) -> Task:
+TaskName = Literal["default", "rare", "modal", "second"]
+
+
+def task_of(preset: TaskName) -> Task:
     """A task by its name: the bundled one on its base `default`, `rare` or `modal`, or `second`.
 
     The two models that the wheel doesn't hold are made on first use, in ten minutes, and kept in bench/models.
@@ -210,7 +213,7 @@ def main() -> None:
     """Try one setting: python bench/runs.py '{"recipe": "default"}' --seed 0 --budget 256."""
     parser = argparse.ArgumentParser()
     parser.add_argument("settings", type=json.loads)
-    parser.add_argument("--preset", default="default", choices=("default", "rare", "modal", "second"))
+    parser.add_argument("--preset", default="default", choices=get_args(TaskName))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--budget", type=int, default=256)
     parser.add_argument("--every", type=int, default=32)
