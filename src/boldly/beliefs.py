@@ -16,7 +16,7 @@ from boldly.learner import Pool
 from boldly.ledger import Ledger
 from boldly.policy import Policy
 from boldly.randomness import derive
-from boldly.types import Candidates, comparisons
+from boldly.types import Candidates, Comparison, comparisons
 
 
 @dataclass(slots=True)
@@ -32,7 +32,7 @@ class Beliefs:
     _features: dict[int, Float[Tensor, "responses features"]] = field(default_factory=dict, init=False)
     _bought: dict[int, Float[Tensor, "pairs 2 features"]] = field(default_factory=dict, init=False)
     _moments: tuple[Tensor, Tensor] | None = field(default=None, init=False)
-    _fitted: tuple[int, Ensemble] | None = field(default=None, init=False)
+    _fitted: tuple[tuple[int, ...], Ensemble] | None = field(default=None, init=False)
 
     def see(self, t: int, candidates: Sequence[Candidates]) -> None:
         """Add a round's candidates to the pool and drop the round that leaves the window.
@@ -62,12 +62,13 @@ class Beliefs:
         return self._features[t]
 
     def pool(self) -> Pool:
-        """The candidates of the last rounds, with their features."""
-        pairs = [(c.prompt, r) for t in self._candidates for c in self._candidates[t] for r in c.responses]
+        """The candidates of the last rounds, oldest first, with their features."""
+        kept = sorted(self._candidates)
+        pairs = [(c.prompt, r) for t in kept for c in self._candidates[t] for r in c.responses]
         return Pool(
             tuple(prompt for prompt, _ in pairs),
             tuple(response for _, response in pairs),
-            torch.cat([self._features[t] for t in self._candidates]),
+            torch.cat([self._features[t] for t in kept]),
         )
 
     def bought(self, before: int) -> Float[Tensor, "responses features"]:
@@ -78,8 +79,10 @@ class Beliefs:
 
     def ensemble(self, before: int) -> Ensemble:
         """The hypotheses that the labels of the rounds before `before` leave."""
-        if self._fitted is None or self._fitted[0] != before:
-            self._fitted = (before, self._fit(before))
+        data = [c for c in comparisons(self.ledger.labels()) if c.query.round < before]
+        labels = tuple(c.sequence for c in data)
+        if self._fitted is None or self._fitted[0] != labels:
+            self._fitted = (labels, self._fit(data))
         return self._fitted[1]
 
     @property
@@ -92,9 +95,8 @@ class Beliefs:
             self._bought[t] = self.describe(pairs).unflatten(0, (len(pairs), 2))
         return self._bought[t]
 
-    def _fit(self, before: int) -> Ensemble:
+    def _fit(self, data: Sequence[Comparison]) -> Ensemble:
         assert self._moments is not None, "see the first round's candidates before asking for hypotheses"
-        data = [c for c in comparisons(self.ledger.labels()) if c.query.round < before]
         rows = [self._asked(c.query.round)[c.query.place] for c in data]
         pairs = torch.stack(rows) if rows else torch.empty(0, 2, self._width)
         label = torch.tensor([c.label for c in data], dtype=pairs.dtype)
