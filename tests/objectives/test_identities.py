@@ -90,7 +90,7 @@ def test_at_the_optimum_the_implicit_reward_is_the_reward():
 
 
 def token_tree(depth=3, tokens=3, seed=7):
-    """log pi_ref, log pi* and reward of every trajectory of a tree, and V*, by soft backward induction over prefixes."""
+    """log pi_ref, log pi* and reward of every trajectory of a tree, and V*, by soft backward induction."""
     generator = torch.Generator().manual_seed(seed)
     shape = [tokens] * depth
     reward = torch.rand(shape, generator=generator, dtype=torch.float64)
