@@ -66,7 +66,7 @@ class Descent:
             except torch.OutOfMemoryError as error:
                 if self.batch_tokens < 64:
                     raise BoldlyError(
-                        "a single response doesn't fit into memory while training: lower `generation.max_tokens`, "
+                        "one prompt with its responses doesn't fit into memory while training: lower `generation.max_tokens`, "
                         "train an adapter (`adapter: {rank: 16}`), or use a smaller model."
                     ) from error
                 self.batch_tokens //= 2

@@ -88,11 +88,11 @@ class _Losses:
 
 
 def batches(n: int, size: int, steps: int, generator: torch.Generator) -> Iterator[list[int]]:
-    """`steps` batches of `size` of `n` rows (all, if there are fewer): every row once before any comes twice."""
+    """`steps` batches of `size` of `n` rows (all, if there are fewer): every row equally often, to one."""
     queue: list[int] = []
     for _ in range(steps):
         while len(queue) < min(size, n):
-            queue += [row for row in torch.randperm(n, generator=generator).tolist() if row not in queue]
+            queue += sorted(torch.randperm(n, generator=generator).tolist(), key=queue.__contains__)
         yield [queue.pop(0) for _ in range(min(size, n))]
 
 
