@@ -66,8 +66,8 @@ class Descent:
             except torch.OutOfMemoryError as error:
                 if self.batch_tokens < 64:
                     raise BoldlyError(
-                        "one prompt with its responses doesn't fit into memory while training: lower `generation.max_tokens`, "
-                        "train an adapter (`adapter: {rank: 16}`), or use a smaller model."
+                        "one prompt with its responses doesn't fit into memory while training: lower "
+                        "`generation.max_tokens`, train an adapter (`adapter: {rank: 16}`), or use a smaller model."
                     ) from error
                 self.batch_tokens //= 2
                 log.warning("out of memory: the same pairs again in micro-batches of %d tokens", self.batch_tokens)

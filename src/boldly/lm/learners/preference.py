@@ -24,7 +24,7 @@ class PreferenceLearner:
     """pi_{t+1} = argmin of an objective, by `steps` steps of `batch` pairs in each round.
 
     With `history` "all" the pairs come from every round, as Algorithm 1 of arXiv 2405.21046 has it, and with
-    "newest" from this round alone. Every pair comes once before any comes twice. `columns` are what the objective
+    "newest" from this round alone. No pair comes twice before every other came once. `columns` are what the objective
     reads beside the pair (see `boldly.objectives`). `decay_to` is the share of the learning rate that is left when the
     budget is spent, reached linearly.
     """
@@ -88,7 +88,7 @@ class _Losses:
 
 
 def batches(n: int, size: int, steps: int, generator: torch.Generator) -> Iterator[list[int]]:
-    """`steps` batches of `size` of `n` rows (all, if there are fewer): every row equally often, to one."""
+    """`steps` batches of `size` of `n` rows (all, if there are fewer), no row more than once oftener than another."""
     queue: list[int] = []
     for _ in range(steps):
         while len(queue) < min(size, n):
