@@ -35,19 +35,22 @@ def run(
     `oracle` is a function of one response (`reward(prompt, response)`) or of two (`prefer(prompt, a, b)`), an object
     that answers queries (`boldly.oracles.Oracle`), or what a configuration would say. `observe` is called with every
     `boldly.progress.Progress`. Called again with the same arguments it continues where it was stopped, and buys
-    nothing twice.
+    nothing twice. A function that can be imported is named in the run's `config.yaml`, so that `boldly run` can go on
+    too; one that can't be goes on from Python alone.
 
     Raises `boldly.errors.ConfigError` and its siblings for what can't work, before anything is written.
     """
-    from boldly.config.reading import read_config
-    from boldly.oracles import Oracle, Program
+    from boldly.config.problems import placed
+    from boldly.config.reading import read_settings
+    from boldly.oracles import Oracle, Program, spec_of
     from boldly.runner import execute
 
     held: Oracle | None = None
     if isinstance(oracle, str | dict):
         keys["oracle"] = oracle
-    elif isinstance(oracle, Oracle):
-        held = oracle
     elif oracle is not None:
-        held = Program(oracle)
-    return execute(read_config(arguments=keys), observe=observe or (lambda progress: None), oracle=held, fork=fork)
+        held = oracle if isinstance(oracle, Oracle) else Program(oracle)
+        keys["oracle"] = {"name": "program", "function": spec_of(oracle)}
+    config, settings = read_settings(arguments=keys)
+    with placed(settings):
+        return execute(config, observe=observe or (lambda progress: None), oracle=held, fork=fork)

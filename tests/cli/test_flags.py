@@ -24,7 +24,8 @@ def test_flags_are_dotted_names_with_their_texts():
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["run.yaml"], "`run.yaml` is no flag: write `--key value`, or `--config run.yaml`"),
+        (["run.yaml"], "`run.yaml` is no flag: write `--config run.yaml`"),
+        (["yes"], "`yes` is no flag: write `--key value` (a flag that switches something on has no value)."),
         (["-x"], "`-x` is no flag"),
         (["--learner.steps"], "--learner.steps: has no value: write `--learner.steps VALUE`."),
         (["--learner.steps", "--learner.batch", "3"], "--learner.steps: has no value"),

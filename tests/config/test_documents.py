@@ -75,6 +75,7 @@ LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         ("a: *nothing", "run.yaml:1: is not YAML"),
         ("a: 1\n---\nb: 2", "run.yaml:2: is not YAML"),
         ("a:\n\tb: 1", "run.yaml:2: is not YAML"),
+        ("seed: 1\nbudget 3\n", "run.yaml:2: is not YAML"),
         ("a: \x00", "run.yaml: is not YAML"),
         ("[" * 100_000, "run.yaml: is not YAML"),
         ("a: &a [*a]", "run.yaml:1: holds more than a configuration can"),
@@ -121,3 +122,13 @@ def test_what_is_written_reads_back(value: object):
 def test_the_nearest_word_is_close_or_none():
     assert nearest("budgte", ["seed", "budget"]) == "budget"
     assert nearest("zzz", ["seed", "budget"]) is None
+
+
+def test_other_encodings_and_directories_are_told_apart(tmp_path: Path):
+    path = tmp_path / "run.yaml"
+    for encoding in ("utf-16", "utf-16-le", "utf-16-be"):
+        path.write_bytes("budget: 64".encode(encoding))
+        with pytest.raises(ConfigError, match=r"run.yaml:1: is not UTF-8 but UTF-16 or UTF-32: save the file as UTF-8"):
+            read_document(path)
+    with pytest.raises(ConfigError, match="is a directory: write `--config FILE`"):
+        read_document(tmp_path)

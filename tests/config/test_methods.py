@@ -8,6 +8,7 @@ from boldly.hypotheses import Hypotheses
 from boldly.lm.load import Adapter, Dtype
 from boldly.lm.model import Generation
 from boldly.loop import Schedule
+from boldly.oracles import ORACLES
 
 METHODS = [(section, name) for section, registry in REGISTRIES.items() for name in registry]
 
@@ -61,3 +62,27 @@ def test_sections_have_the_fields_and_defaults_of_what_they_build():
 
 def test_dtypes_are_those_that_loading_knows():
     assert RunConfig.model_fields["dtype"].annotation == Dtype
+
+
+@pytest.mark.parametrize(
+    ("oracle", "wrong"),
+    [
+        ("program", {"timeout": 0.0}),
+        ("program", {"timeout": -1.0}),
+        ("program", {"workers": 0}),
+        ("program", {"price": -0.1}),
+        ("bradley_terry", {"flip": 1.1}),
+        ("bradley_terry", {"noise": -1.0}),
+        ("bradley_terry", {"scale": -1.0}),
+    ],
+)
+def test_what_an_oracle_would_refuse_is_refused_when_it_is_read(oracle: str, wrong: dict[str, float]):
+    options = options_model(ORACLES[oracle])
+    options.model_validate({"function": "a.py:f"})
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        options.model_validate({"function": "a.py:f", **wrong})
+
+
+def test_an_oracle_may_take_for_ever():
+    assert options_model(ORACLES["program"]).model_validate({"function": "a.py:f", "timeout": None})
+    assert options_model(ORACLES["bradley_terry"]).model_validate({"function": "a.py:f", "scale": float("inf")})

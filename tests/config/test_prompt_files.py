@@ -62,9 +62,16 @@ GOOD = '{"prompt": "good"}\n'
         (
             "p.jsonl",
             GOOD + '{"promt": "a"}',
-            "p.jsonl:2: has no column `prompt`, it has promt: write `prompt_column: promt`",
+            'p.jsonl:2: has no column `prompt`, it has promt: write "prompt" for "promt".',
         ),
-        ("p.jsonl", GOOD + "{}", "p.jsonl:2: has no column `prompt`, it has none"),
+        ("p.jsonl", '{"promt": "a"}', "p.jsonl:1: has no column `prompt`, it has promt: write `prompt_column: promt`."),
+        ("p.jsonl", GOOD + "{}", 'p.jsonl:2: has no column `prompt`, it has none: write {"prompt": "..."}.'),
+        (
+            "p.jsonl",
+            '{"prompt": [{"role": "usr", "content": "a"}]}',
+            "p.jsonl:1: has a message of role 'usr', which is none of system, developer, user, assistant, tool: "
+            'write "role": "user".',
+        ),
         ("p.jsonl", GOOD + '"a"', "p.jsonl:2: is text where an object is needed"),
         ("p.jsonl", GOOD + "\n" + GOOD, "p.jsonl:2: is empty"),
         ("p.jsonl", GOOD + '{"prompt": ""}', "p.jsonl:2: `prompt` is empty"),
@@ -83,7 +90,9 @@ GOOD = '{"prompt": "good"}\n'
         ("p.jsonl", '{"prompt": [{"role": "user", "content": 1}]}', "p.jsonl:1: `content` is a number"),
         ("p.jsonl", '{"prompt": [{"role": "assistant", "content": "a"}]}', "p.jsonl:1: ends with the assistant's turn"),
         ("p.jsonl", GOOD.encode() + b'{"prompt": "caf\xe9"}', "p.jsonl:2: is not UTF-8 (byte 0xe9)"),
-        ("p.jsonl", GOOD.encode("utf-16"), "p.jsonl:1: is not UTF-8"),
+        ("p.jsonl", GOOD.encode("utf-16"), "p.jsonl:1: is not UTF-8 but UTF-16 or UTF-32: save"),
+        ("p.jsonl", GOOD.encode("utf-16-le"), "p.jsonl:1: is not UTF-8 but UTF-16 or UTF-32: save"),
+        ("p.txt", GOOD.encode("utf-16-be"), "p.txt:1: is not UTF-8 but UTF-16 or UTF-32: save"),
         ("p.jsonl", "", "p.jsonl: holds no prompts"),
         ("p.jsonl", "\n\r\n", "p.jsonl: holds no prompts"),
         ("p.txt", "one\n \ntwo", "p.txt:2: `the line` is empty"),
@@ -111,7 +120,7 @@ def test_a_file_that_cant_be_read_is_named(tmp_path: Path):
     with pytest.raises(PromptsError, match=r"p.jsonl: can't be read \(No such file"):
         read_prompts(tmp_path / "p.jsonl")
     (tmp_path / "d.txt").mkdir()
-    with pytest.raises(PromptsError, match=r"d.txt: can't be read \(Is a directory\)"):
+    with pytest.raises(PromptsError, match=r"d.txt: is a directory: write the path of"):
         read_prompts(tmp_path / "d.txt")
 
 

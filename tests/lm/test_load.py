@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, BertConfig, BertLMHeadModel, T5Config, T5ForConditionalGeneration
 
-from boldly.errors import ModelError
+from boldly.errors import ConfigError, ModelError
 from boldly.lm.adapter import Adapter
 from boldly.lm.inspect import check, is_hub_name
 from boldly.lm.load import load
@@ -148,7 +148,7 @@ def test_dtype_and_device_are_found(tiny_model: Callable[..., Path]):
 
 def test_a_device_that_is_not_there(tiny_model: Callable[..., Path]):
     for device in ("cuda:63", "abacus"):
-        with pytest.raises(ModelError, match="device: auto"):
+        with pytest.raises(ConfigError, match=f"`device` is {device}, .*`device: auto`"):
             load(tiny_model(), device=device)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from boldly.errors import OracleError
-from boldly.oracles import load_function
+from boldly.oracles import Program, is_held, load_function, spec_of
 from boldly.oracles.functions import kind_of
 
 
@@ -130,3 +130,46 @@ def test_an_error_at_import_is_placed(tmp_path: Path):
     path.write_text("x = 1\ny = 1 / 0\n")
     with pytest.raises(OracleError, match=r"ZeroDivisionError: division by zero at .*wrong\.py:2"):
         load_function(f"{path}:reward")
+
+
+@pytest.mark.parametrize("how", ["file", "module"])
+def test_code_that_ends_the_program_is_refused(how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "leaves_at_once.py").write_text("import sys\nsys.exit(3)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    spec = f"{tmp_path}/leaves_at_once.py:f" if how == "file" else "leaves_at_once:f"
+    with pytest.raises(OracleError, match=r"SystemExit: 3 at .*leaves_at_once.py:2"):
+        load_function(spec)
+
+
+def test_what_can_be_imported_is_named_and_gives_itself_back(tmp_path: Path):
+    assert spec_of(one) == f"{__name__}:one"
+    assert spec_of(Grader.prefer) == f"{__name__}:Grader.prefer"
+    assert load_function(spec_of(kind_of)) is kind_of
+    path = tmp_path / "mine.py"
+    path.write_text("def reward(prompt, response):\n    return 1.0\n")
+    assert spec_of(load_function(f"{path}:reward")) == f"{path}:reward"
+
+
+def test_what_only_this_program_holds_is_named_and_refused():
+    def local(prompt, response): ...
+
+    grader = Grader()
+    of_main = type(local)(local.__code__, {}, "of_main")
+    of_main.__module__, of_main.__qualname__ = "__main__", "of_main"
+    for oracle, name in (
+        (local, local.__qualname__),
+        (lambda prompt, response: 0.0, f"{local.__qualname__.removesuffix('local')}<lambda>"),
+        (grader, "Grader"),
+        (grader.prefer, "Grader.prefer"),
+        (partial(one), "partial"),
+        (of_main, "of_main"),
+        (Program(with_keyword, name="mine"), "mine"),
+    ):
+        assert spec_of(oracle) == f"python:{name}"
+        assert is_held(spec_of(oracle))
+        with pytest.raises(
+            OracleError, match=r"no command can find: call `boldly.run` there again, .*--oracle.function"
+        ):
+            load_function(spec_of(oracle))
+    assert not is_held(spec_of(one))
+    assert not is_held(None)

@@ -205,3 +205,25 @@ def test_ctrl_c_stops_a_run_whose_function_hangs():
         _, errors = process.communicate(timeout=60)
     assert errors.strip().endswith("KeyboardInterrupt")
     assert process.returncode == -signal.SIGINT
+
+
+def test_a_reward_that_hangs_or_ends_the_program_raises_in_time():
+    def hangs(prompt: Prompt, response: Response) -> float:
+        time.sleep(30.0)
+        return 1.0
+
+    def leaves(prompt: Prompt, response: Response) -> float:
+        sys.exit(3)
+
+    one = query()
+    begun = time.monotonic()
+    reward = Program(hangs, timeout=0.05).reward
+    assert reward is not None
+    with pytest.raises(TimeoutError, match=r"timed out after 0.05 s"):
+        reward(one.prompt, one.a)
+    assert time.monotonic() - begun < 10.0
+    for timeout in (5.0, None):
+        reward = Program(leaves, timeout=timeout).reward
+        assert reward is not None
+        with pytest.raises(RuntimeError, match="SystemExit: 3"):
+            reward(one.prompt, one.a)

@@ -37,7 +37,8 @@ def texts(keys: dict[str, Any], further: Sequence[str]) -> dict[str, str]:
     while words:
         word = words.pop(0)
         if not word.startswith("--") or word == "--":
-            raise ConfigError(f"`{word}` is no flag: write `--key value`, or `--config {word}` for a file.")
+            line = f"--config {word}" if word.endswith((".yaml", ".yml")) else "--key value"
+            raise ConfigError(f"`{word}` is no flag: write `{line}` (a flag that switches something on has no value).")
         name, equals, value = word.removeprefix("--").partition("=")
         if not equals:
             if not words or words[0].startswith("--"):

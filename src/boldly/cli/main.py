@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BoldlyError as error:
         return _fail(str(error), error.exit_code)
     except KeyboardInterrupt as stop:
-        print("boldly: stopped; what was bought is kept, and the same command continues.", file=sys.stderr)
+        print(f"boldly: {'; '.join(['stopped', *getattr(stop, '__notes__', [])])}.", file=sys.stderr)
         return getattr(stop, "exit_code", 128 + signal.SIGINT)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

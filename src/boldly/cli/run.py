@@ -3,8 +3,10 @@
 import json
 import logging
 import os
+import shlex
+import sys
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,7 +30,7 @@ def run(
     **keys: Any,
 ) -> int:
     flags = texts(keys, further)
-    with _shown(quiet=quiet) as view:
+    with _shown(quiet=quiet) as view, redirect_stdout(sys.stderr):  # an oracle may print
         result = _execute(config, flags, view, fork=fork)
     print(_as_json(result) if json else summary(result))
     return 0
@@ -52,27 +54,36 @@ def summary(result: Result) -> str:
 
 def _execute(config: Path | None, flags: dict[str, str], view: View, *, fork: bool) -> Result:
     from boldly.config.pairing import notes
-    from boldly.config.reading import read_config
+    from boldly.config.problems import placed
+    from boldly.config.reading import read_settings
 
-    resolved = read_config(config, environment=os.environ, flags=flags)
+    resolved, settings = read_settings(config, environment=os.environ, flags=flags)
     for note in notes(resolved):
         view.note(f"note: {note}")
 
-    from boldly.runner.directory import choose
     from boldly.runner.execute import execute
-    from boldly.trackers import Trackers
 
-    directory = choose(resolved, fork=fork).root
-    trackers = Trackers(resolved.report_to, directory, resolved.model_dump(mode="json"))
+    bought = 0
 
     def observe(progress: Progress) -> None:
+        nonlocal bought
+        bought = progress.labels
         view(progress)
-        trackers(progress)
 
     try:
-        return execute(resolved, observe=observe, fork=fork)
-    finally:
-        trackers.close()
+        with placed(settings):
+            return execute(resolved, observe=observe, fork=fork)
+    except KeyboardInterrupt as stop:
+        stop.add_note(f"{bought} of {resolved.budget} labels are kept; to go on: {command(config, flags, fork=fork)}")
+        raise
+
+
+def command(config: Path | None, flags: dict[str, str], *, fork: bool) -> str:
+    """The line that runs the same again."""
+    words = ["boldly", "run", *(["--config", str(config)] if config else []), *(["--fork"] if fork else [])]
+    for name, value in flags.items():
+        words += [f"--{name}", value]
+    return shlex.join(words)
 
 
 def _as_json(result: Result) -> str:

@@ -1,5 +1,6 @@
 """`boldly status`: what the files of a run say, without loading its model."""
 
+import fcntl
 import json
 import os
 from collections.abc import Mapping
@@ -78,10 +79,31 @@ def _state(run: Path) -> str:
     """Whether a process holds the run, it ended, or it was stopped on its way."""
     try:
         holder = json.loads((run / "ledger.sqlite.lock").read_text())
-        os.kill(holder["pid"], 0)
-        return f"running, process {holder['pid']} on {holder['host']}"
+        if _lives(holder["pid"]) and _is_locked(run / "ledger.sqlite.lock"):
+            return f"running, process {holder['pid']} on {holder['host']}"
     except (OSError, ValueError, KeyError):
-        return "done" if (run / "result.json").is_file() else "stopped, the same command continues"
+        pass
+    return "done" if (run / "result.json").is_file() else "stopped, the same command continues"
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def _is_locked(path: Path) -> bool:
+    """Whether somebody holds a lock: a number that is alive may be another process's by now."""
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def _there(path: Path) -> str | None:

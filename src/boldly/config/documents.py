@@ -52,18 +52,31 @@ def read_document(path: Path) -> Document:
     """The mapping in a YAML file. Raises `ConfigError` that names file and line for everything that is not one."""
     try:
         content = path.read_bytes()
+    except IsADirectoryError:
+        raise ConfigError(f"{path}: is a directory: write `--config FILE` with a YAML file in it.") from None
     except OSError as error:
         raise ConfigError(f"{path}: can't be read ({error.strerror}): `boldly init {path}` writes one.") from None
     if len(content) > _MOST_BYTES:
         raise ConfigError(f"{path}: is {len(content)} bytes, and a configuration has at most {_MOST_BYTES}: is it one?")
     try:
-        text = content.decode("utf-8-sig")
+        text = decoded(content)
+    except ValueError as error:
+        raise ConfigError(f"{path}:{error}.") from None
+    return parse_document(text, str(path))
+
+
+def decoded(content: bytes) -> str:
+    """The text of a file in UTF-8, with or without a mark. Raises `ValueError` with the line and what it is instead."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in content[:2]:
+        raise ValueError("1: is not UTF-8 but UTF-16 or UTF-32: save the file as UTF-8 (`iconv -f UTF-16 -t UTF-8`)")
+    try:
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise ConfigError(
-            f"{path}:{line}: is not UTF-8 (byte {content[error.start]:#04x}): save it as UTF-8."
+        raise ValueError(
+            f"{line}: is not UTF-8 (byte {content[error.start]:#04x}): save the file as UTF-8 "
+            "(`iconv -f LATIN1 -t UTF-8` where that is what it is)"
         ) from None
-    return parse_document(text, str(path))
 
 
 def parse_document(text: str, name: str) -> Document:
@@ -87,7 +100,8 @@ def _compose(text: str, name: str) -> Node | None:
     try:
         return yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        begun = error.context_mark if error.context == "while scanning a simple key" else None
+        mark = begun or error.problem_mark or error.context_mark
         line = f":{mark.line + 1}" if mark else ""
         raise ConfigError(
             f"{name}{line}: is not YAML ({error.problem}): write `key: value` on a line of its own."

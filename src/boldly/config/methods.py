@@ -44,15 +44,21 @@ WORDS: Mapping[str, Word] = {
     "batch": Word(32, above=0.0),
     "beta": Word(0.1, above=0.0),
     "clip": Word(1.0, above=0.0),
+    "flip": Word(0.1, least=0.0, most=1.0),
     "floor": Word(20.0, least=0.0, finite=False),
     "function": Word("oracle.py:reward"),
     "learning_rate": Word(3e-4, above=0.0),
     "members": Word(8, least=2.0),
     "moving_average.tau": Word(0.1, least=0.0, most=1.0),
+    "noise": Word(0.0, least=0.0),
     "novelty": Word(0.25, least=0.0, most=1.0),
+    "price": Word(0.0, least=0.0),
+    "scale": Word(1.0, least=0.0, finite=False),
     "steps": Word(8, above=0.0),
     "tau": Word(0.1, above=0.0),
+    "timeout": Word(60.0, above=0.0),
     "warmup": Word(64, least=0.0),
+    "workers": Word(1, above=0.0),
 }
 
 
@@ -83,6 +89,9 @@ def _word(function: Callable[..., Any], option: str) -> Word | None:
 
 
 def _bounded(hint: Any, word: Word | None) -> Any:
+    kinds = typing.get_args(hint)
+    if type(None) in kinds:
+        return typing.Union[(*(_bounded(kind, word) for kind in kinds if kind is not type(None)), None)]
     hint = Annotated[hint, AfterValidator(_is_number)]
     if word is None:
         return hint

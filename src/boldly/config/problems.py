@@ -2,7 +2,8 @@
 
 import re
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from boldly.config.documents import Key, nearest, written
 from boldly.config.layers import Settings
-from boldly.errors import ConfigError
+from boldly.errors import ConfigError, ModelError, OracleError
 
 _EXPECTED: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "bool_type": lambda _: "true or false",
@@ -66,6 +67,20 @@ def refuse(problems: Iterable[Problem], settings: Settings) -> None:
     sentences = dict.fromkeys(problem.sentence(settings) for problem in problems)
     if sentences:
         raise ConfigError("\n".join(sentences))
+
+
+@contextmanager
+def placed(settings: Settings) -> Generator[None]:
+    """Errors of a model or an oracle within the block begin with the place where that was set."""
+    try:
+        yield
+    except (ModelError, OracleError) as error:
+        key: Key = ("model",) if isinstance(error, ModelError) else ("oracle", "function")
+        origin = settings.origin(key)
+        if origin is None or origin.place in ("default", "recipe"):
+            raise
+        within = f"`{'.'.join(key)}`: " if origin.place == "file" else ""
+        raise type(error)(f"{origin.where(key)}: {within}{error}") from error
 
 
 def problems_of(

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
-from boldly.config.documents import nearest
+from boldly.config.documents import decoded, nearest
 from boldly.errors import PromptsError
 from boldly.types import Message, Prompt
+
+_ROLES = ("system", "developer", "user", "assistant", "tool")
 
 
 def read_prompts(path: Path, column: str = "prompt") -> list[tuple[int, Prompt]]:
@@ -22,6 +24,8 @@ def read_prompts(path: Path, column: str = "prompt") -> list[tuple[int, Prompt]]
         ".txt": _from_text,
         ".csv": _from_csv,
     }
+    if path.is_dir():
+        raise PromptsError(f"{path}: is a directory: write the path of a .jsonl, .txt or .csv file in it.")
     if path.suffix.lower() not in readers:
         raise PromptsError(f"{path}: is none of {', '.join(readers)}: write `prompts: {path.stem}.jsonl`.")
     rows = list(readers[path.suffix.lower()](_text(path), path, column))
@@ -39,13 +43,12 @@ def _text(path: Path) -> str:
         content = path.read_bytes()
     except OSError as error:
         raise PromptsError(
-            f"{path}: can't be read ({error.strerror}): write `prompts: PATH` of a .jsonl, .txt or .csv file."
+            f"{path}: can't be read ({error.strerror}): write the path of a .jsonl, .txt or .csv file."
         ) from None
     try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise _fault(path, line, f"is not UTF-8 (byte {content[error.start]:#04x}): save the file as UTF-8") from None
+        return decoded(content)
+    except ValueError as error:
+        raise PromptsError(f"{path}:{error}.") from None
 
 
 def _lines(text: str) -> list[str]:
@@ -126,6 +129,14 @@ def _messages(value: list[Any], path: Path, number: int) -> tuple[Message, ...]:
     for message in value:
         if not (isinstance(message, dict) and set(message) == {"role", "content"} and isinstance(message["role"], str)):
             raise _fault(path, number, f"holds a message that is no role and content: write {example}")
+        if message["role"] not in _ROLES:
+            near = nearest(message["role"], list(_ROLES)) or "user"
+            raise _fault(
+                path,
+                number,
+                f"has a message of role {message['role']!r}, which is none of {', '.join(_ROLES)}: write "
+                f'"role": "{near}"',
+            )
         messages.append(Message(message["role"], _content(message["content"], path, number, "content")))
     if messages[-1].role == "assistant":
         raise _fault(
@@ -152,7 +163,11 @@ def _content(value: Any, path: Path, number: int, what: str) -> str:
 def _missing(column: str, names: list[str], path: Path, number: int) -> PromptsError:
     near = nearest(column, names) or (names[0] if names else "prompt")
     has = f"it has {', '.join(names)}" if names else "it has none"
-    return _fault(path, number, f"has no column `{column}`, {has}: write `prompt_column: {near}`")
+    if number == 1:
+        mend = f"`prompt_column: {near}`"
+    else:
+        mend = f'"{column}" for "{near}"' if names else f'{{"{column}": "..."}}'
+    return _fault(path, number, f"has no column `{column}`, {has}: write {mend}")
 
 
 def _kind(value: Any) -> str:

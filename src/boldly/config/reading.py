@@ -42,10 +42,26 @@ def read_config(
 ) -> RunConfig:
     """The configuration that a recipe, a YAML file, arguments, variables and flags make together, the later winning.
 
+    See `read_settings`. Raises `MissingExtra` also, for a tracker that isn't installed.
+    """
+    config, _ = read_settings(file, arguments=arguments, environment=environment, flags=flags)
+    check_installed(config.report_to)
+    return config
+
+
+def read_settings(
+    file: Path | None = None,
+    *,
+    arguments: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] | None = None,
+    flags: Mapping[str, str] | None = None,
+) -> tuple[RunConfig, Settings]:
+    """A configuration, and where each of its keys was set.
+
     `arguments` are keys and values from Python; of `environment` the variables that begin with BOLDLY_ are read;
     `flags` are dotted names with their texts. Every option that a method has is filled in. Nothing is written.
 
-    Raises `ConfigError` with a line for each thing that can't work, and `MissingExtra` for a tracker that isn't there.
+    Raises `ConfigError` with a line for each thing that can't work.
     """
     layers = [
         *([file_layer(file)] if file else []),
@@ -56,8 +72,7 @@ def read_config(
     settings = merge([default_layer(), recipe_layer(chosen_recipe(layers)), *layers])
     config = _resolved(settings)
     refuse(check_pairing(config, settings), settings)
-    check_installed(config.report_to)
-    return config
+    return config, settings
 
 
 def _resolved(settings: Settings) -> RunConfig:

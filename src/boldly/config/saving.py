@@ -7,13 +7,27 @@ from typing import Any
 import yaml
 
 from boldly.config.documents import Key, written
-from boldly.config.reading import read_config
+from boldly.config.reading import read_settings
 from boldly.config.schema import RunConfig
 from boldly.errors import ConfigError
+from boldly.oracles import is_held
 
 CONFIG_FILE = "config.yaml"
 
-_FREE: tuple[Key, ...] = (("budget",), ("output",), ("report_to",), ("merge",), ("evaluation", "every"))
+_FREE: tuple[Key, ...] = (
+    ("budget",),
+    ("device",),
+    ("evaluation", "every"),
+    ("evaluation", "labels"),
+    ("generation", "batch_tokens"),
+    ("merge",),
+    ("oracle", "price"),
+    ("oracle", "timeout"),
+    ("oracle", "workers"),
+    ("output",),
+    ("report_to",),
+    ("threads",),
+)
 _ROOTED: tuple[Key, ...] = (("model",), ("adapter",), ("dtype",), ("chat",))
 
 
@@ -25,16 +39,20 @@ def dump(config: RunConfig) -> str:
 def saved_config(run: Path) -> RunConfig | None:
     """The configuration that a run directory was started with, or None where there is none."""
     path = run / CONFIG_FILE
-    return read_config(path) if path.is_file() else None
+    return read_settings(path)[0] if path.is_file() else None
 
 
 def differences(old: RunConfig, new: RunConfig) -> list[str]:
-    """What differs between two configurations and may not change within a run, a line for each key."""
+    """What differs between two configurations and may not change within a run, a line for each key.
+
+    Where the run was begun from Python with an oracle that has no name to import, any oracle may take its place.
+    """
+    free = (*_FREE, ("oracle",)) if is_held(old.oracle.options.get("function")) else _FREE
     before, after = old.model_dump(mode="json"), new.model_dump(mode="json")
     return [
         f"{'.'.join(key)}: {written(was)} -> {written(becomes)}"
         for key, was, becomes in _changes(before, after)
-        if not _within(key, _FREE)
+        if not _within(key, free)
     ]
 
 

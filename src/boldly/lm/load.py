@@ -22,7 +22,7 @@ from transformers import (
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 from transformers.utils import logging
 
-from boldly.errors import ModelError
+from boldly.errors import ConfigError, ModelError
 from boldly.lm.adapter import Adapter, adapted
 from boldly.lm.inspect import ModelFacts, check, check_context, check_vocabulary, is_hub_name, read_json
 from boldly.lm.model import LanguageModel
@@ -51,6 +51,7 @@ def load(
 
     Raises `ModelError` for everything that can't be a policy: see `boldly.lm.inspect.check` for what the files tell,
     and further tensors that are missing, unexpected or not finite, remote code, no causal attention, no end token.
+    Raises `ConfigError` for a device that isn't there.
     """
     folder = _fetch(directory) if is_hub_name(directory) else Path(directory).expanduser()
     facts = check(folder)
@@ -142,9 +143,10 @@ def _fetch(name: str | Path) -> Path:
             )
         )
     except Exception as error:
+        why = _first_line(error).partition(". ")[0]
         raise ModelError(
-            f"{name} is no directory here and could not be fetched from the Hub ({_first_line(error)}); write `model: "
-            f"./{name}` for a directory, or fetch it once where there is a network with `hf download {repository}`."
+            f"{name} is no directory here and could not be fetched from the Hub ({why}); write `model: ./{name}` for a "
+            f"directory, or fetch it once where there is a network with `hf download {repository}`."
         ) from error
 
 
@@ -274,8 +276,8 @@ def _device(device: str) -> torch.device:
         place = torch.device(device)
         torch.empty(1, device=place)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ModelError(
-            f"The device {device!r} can't be used here ({_first_line(error)}); write `device: auto` or `device: cpu`."
+        raise ConfigError(
+            f"`device` is {device}, which can't be used here ({_first_line(error)}): write `device: auto`."
         ) from error
     return place
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from boldly.oracles.asking import answer
 from boldly.oracles.bradley_terry import BradleyTerry, bradley_terry
-from boldly.oracles.functions import load_function
+from boldly.oracles.functions import is_held, load_function, spec_of
 from boldly.oracles.program import Program, program
 from boldly.oracles.protocol import Oracle, Reward
 
@@ -21,6 +21,8 @@ __all__ = [
     "Reward",
     "answer",
     "bradley_terry",
+    "is_held",
     "load_function",
     "program",
+    "spec_of",
 ]

@@ -46,7 +46,7 @@ def answer(
     if queries and not bought:
         raise OracleUnavailable(
             f"every one of {attempts} attempts at each of {len(queries)} queries failed, the last with: {reason}. "
-            f"Mend the oracle `{oracle.name}` and resume."
+            f"Mend the oracle `{oracle.name}` and give the same command again."
         )
 
 

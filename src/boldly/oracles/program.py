@@ -64,14 +64,22 @@ class Program:
 
     @property
     def reward(self) -> Reward | None:
-        """The reward, where the function is one."""
+        """The reward, where the function is one. It raises what the function raises, and `TimeoutError`."""
         if self._kind == "prefer":
             return None
 
         def reward(prompt: Prompt, response: Response) -> float:
-            return number_of(self._function(prompt, response))
+            if self._timeout is None:
+                return self._number(prompt, response)
+            return _within(self._timeout, lambda: self._number(prompt, response))
 
         return reward
+
+    def _number(self, prompt: Prompt, response: Response) -> float:
+        try:
+            return number_of(self._function(prompt, response))
+        except SystemExit as error:
+            raise RuntimeError(f"the function ended itself: SystemExit: {error}") from None
 
     def __call__(self, queries: Sequence[Query]) -> Iterator[tuple[Query, Verdict]]:
         if self._timeout is None:
@@ -125,6 +133,26 @@ def _beside(
         if isinstance(answer, BaseException):
             raise answer
         yield running.pop(place).query, answer
+
+
+def _within(timeout: float, call: Callable[[], float]) -> float:
+    """What `call` returns or raises on a thread of its own. Raises `TimeoutError` after `timeout` seconds."""
+    answers: queue.SimpleQueue[float | BaseException] = queue.SimpleQueue()
+
+    def work() -> None:
+        try:
+            answers.put(call())
+        except BaseException as error:
+            answers.put(error)
+
+    threading.Thread(target=work, daemon=True, name="oracle-reward").start()
+    try:
+        answer = answers.get(timeout=timeout)
+    except queue.Empty:
+        raise TimeoutError(f"timed out after {timeout:g} s") from None
+    if isinstance(answer, BaseException):
+        raise answer
+    return answer
 
 
 def program(

@@ -1,14 +1,19 @@
 """A run directory: what lies where, and whether a configuration may go on in it."""
 
+import itertools
 import shutil
+import sqlite3
+import tempfile
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from boldly.config.saving import dump, refuse_changes, refuse_fork, saved_config
+from boldly.config.saving import differences, dump, refuse_changes, refuse_fork, saved_config
 from boldly.config.schema import RunConfig
 from boldly.errors import ConfigError, StorageError
+from boldly.ledger.sql import SqlLedger
 
-_NOT_FORKED = ("*.tmp*", "*.lock", "model", "report.html", "result.json", "samples.jsonl")
+_NOT_FORKED = ("*.tmp*", "ledger.sqlite*", "model", "report.html", "result.json", "samples.jsonl")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,24 +58,25 @@ class RunDirectory:
 def choose(config: RunConfig, *, fork: bool) -> RunDirectory:
     """The directory that `config` runs in, checked before anything is written.
 
-    With `fork`, a directory whose configuration differs is left alone and the first free `<output>-fork-<n>` is meant.
-    Raises ConfigError for a directory that holds something else or a run under another configuration.
+    A run under the same configuration goes on in its directory. A run under another one is refused, unless nothing was
+    asked in it yet; with `fork` it is left alone, and the `<output>-fork-<n>` that has this configuration is meant,
+    else the first that is free. Raises ConfigError for a directory that holds something else or can't be written.
     """
     run = RunDirectory(Path(config.output).expanduser())
+    _refuse_unwritable(run.root)
     if not run.root.exists():
         return run
-    if not run.root.is_dir() or (not run.config.exists() and any(run.root.iterdir())):
+    if not run.config.exists() and any(run.root.iterdir()):
         raise ConfigError(
             f"{run.root} holds something that is no run of boldly, so nothing was written there: write "
             "`--output DIR` with a directory of its own."
         )
     old = saved_config(run.root)
-    if fork and old is not None:
+    if old is None or not differences(old, config) or not _has_asked(run):
+        return run
+    if fork:
         refuse_fork(old, config)
-        n = 1
-        while (root := run.root.with_name(f"{run.root.name}-fork-{n}")).exists():
-            n += 1
-        return RunDirectory(root)
+        return RunDirectory(_fork(run.root, config))
     refuse_changes(config, run.root)
     return run
 
@@ -83,11 +89,11 @@ def begin(run: RunDirectory, config: RunConfig) -> None:
     source = Path(config.output).expanduser()
     try:
         if run.root != source and not run.root.exists():
-            partial = run.root.with_name(f"{run.root.name}.tmp")
-            shutil.rmtree(partial, ignore_errors=True)
-            shutil.copytree(source, partial, ignore=shutil.ignore_patterns(*_NOT_FORKED))
-            partial.rename(run.root)
+            _copy(RunDirectory(source), run.root)
         run.root.mkdir(parents=True, exist_ok=True)
+        old = saved_config(run.root)
+        if old is not None and differences(old, config) and not _has_asked(run):
+            _clear(run)
         partial = run.config.with_suffix(".tmp")
         partial.write_text(dump(config), encoding="utf-8")
         partial.replace(run.config)
@@ -95,3 +101,66 @@ def begin(run: RunDirectory, config: RunConfig) -> None:
         raise StorageError(
             f"{run.root} can't be written ({error.strerror or error}): write `--output DIR` with a directory that can."
         ) from error
+
+
+def _refuse_unwritable(root: Path) -> None:
+    """Try it: permissions don't say it all, as of a mount that is read-only or a disk that is full."""
+    made: list[Path] = []
+    try:
+        for folder in reversed([root, *root.parents]):
+            if not folder.exists():
+                folder.mkdir()
+                made.append(folder)
+        with tempfile.TemporaryFile(dir=root):
+            pass
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise ConfigError(
+            f"`output` is {root}, where nothing can be written ({why}): write `--output DIR` with a directory that can."
+        ) from None
+    finally:
+        for folder in reversed(made):
+            folder.rmdir()
+
+
+def _has_asked(run: RunDirectory) -> bool:
+    """Whether a run has come so far that another configuration would contradict what it holds."""
+    if run.iterates.exists() and any(run.iterates.iterdir()):
+        return True
+    if not run.ledger.exists():
+        return False
+    with closing(SqlLedger(run.ledger, read_only=True)) as ledger:
+        return bool(ledger.queries(0) or ledger.queries(0, "evaluation"))
+
+
+def _clear(run: RunDirectory) -> None:
+    """Take away what a run under another configuration left that never asked anything; its lock has to be free."""
+    with closing(SqlLedger(run.ledger)):
+        run.metrics.unlink(missing_ok=True)
+    for path in run.root.glob(f"{run.ledger.name}*"):
+        path.unlink()
+
+
+def _fork(source: Path, config: RunConfig) -> Path:
+    for n in itertools.count(1):
+        root = source.with_name(f"{source.name}-fork-{n}")
+        old = saved_config(root)
+        if not root.exists() or (old is not None and not differences(old, config)):
+            return root
+    raise AssertionError
+
+
+def _copy(source: RunDirectory, root: Path) -> None:
+    """A copy of a run, which may be going on: the ledger comes last, so that it knows of every iterate that came."""
+    partial = root.with_name(f"{root.name}.tmp")
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.copytree(source.root, partial, ignore=shutil.ignore_patterns(*_NOT_FORKED))
+    try:
+        with (
+            closing(sqlite3.connect(f"{source.ledger.resolve().as_uri()}?mode=rw", uri=True)) as old,
+            closing(sqlite3.connect(RunDirectory(partial).ledger)) as new,
+        ):
+            old.backup(new)
+    except sqlite3.Error as error:
+        raise OSError(f"its ledger can't be copied: {error}") from error
+    partial.rename(root)

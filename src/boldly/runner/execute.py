@@ -4,15 +4,18 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from math import ceil
 from statistics import fmean
 
 import torch
+from jinja2 import TemplateError
 
 from boldly.config.building import adapter, build, build_oracle, generation, schedule
 from boldly.config.prompts import PromptSet, check_lengths, load_prompts
 from boldly.config.saving import dump
 from boldly.config.schema import RunConfig
 from boldly.data import base_directory
+from boldly.errors import ConfigError, PromptsError
 from boldly.ledger import Budget, Ledger
 from boldly.ledger.sql import SqlLedger
 from boldly.lm.archive import DiskArchive
@@ -31,6 +34,7 @@ from boldly.runner.card import card_of
 from boldly.runner.directory import RunDirectory, begin, choose
 from boldly.runner.judging import Judge, best
 from boldly.runner.result import load_result, save_result
+from boldly.trackers import Trackers
 from boldly.types import Candidates, Prompt
 
 Observer = Callable[[Progress], None]
@@ -42,7 +46,8 @@ def execute(
     """Run the loop of `config` to the end of its budget, from wherever its directory stands.
 
     Everything is checked before anything is written. `oracle` replaces the configured one, for callers who hold it as
-    an object. Stopped at any moment and called again it buys no label twice and ends as if it had not been stopped.
+    an object. The trackers in `report_to` are fed beside `observe`. Stopped at any moment and called again it buys no
+    label twice and ends as if it had not been stopped.
 
     Raises `InvalidInput` for what can't work, `OracleUnavailable` when nobody answers, `StorageError` for a directory
     that can't be kept.
@@ -50,11 +55,22 @@ def execute(
     run = choose(config, fork=fork)
     if (done := _finished(run, config)) is not None:
         return done
+    with closing(Trackers(config.report_to, run.root, config.model_dump(mode="json"))) as trackers:
+
+        def tell(progress: Progress) -> None:
+            observe(progress)
+            trackers(progress)
+
+        return _execute(run, config, tell, oracle)
+
+
+def _execute(run: RunDirectory, config: RunConfig, observe: Observer, oracle: Oracle | None) -> Result:
     observe(Progress("starting", 0, 0, config.budget))
     torch.set_num_threads(_threads(config))
-    lm, prompts = _inputs(config)
+    prompts = load_prompts(config)
     oracle = oracle or build_oracle(config)
     parts = build(config)
+    lm = _model(config, prompts)
     begin(run, config)
     with closing(SqlLedger(run.ledger)) as ledger:
         ledger.abandon()
@@ -85,6 +101,8 @@ def execute(
         watch.keep(loop, judge)
         for round in rounds(loop, oracle):
             watch.keep(loop, judge, round)
+        if loop.left:
+            watch.tell(note=_stuck(config, watch, loop.t))
         return _finish(run, config, watch, archive, judge, resumed=resumed)
 
 
@@ -126,7 +144,7 @@ class _Watch:
         self.seconds.clear()
         append(self.run.metrics, record)
         self.records[self.iterate] = record
-        self.tell(record)
+        self.tell(record, note=_untaught(record))
 
 
 def _record(
@@ -161,26 +179,63 @@ def _threads(config: RunConfig) -> int:
     return 1 if config.bundled else torch.get_num_threads()
 
 
-def _inputs(config: RunConfig) -> tuple[LanguageModel, PromptSet]:
-    """The model and the prompts, checked against each other."""
-    prompts = load_prompts(config)
+def _untaught(record: Record) -> str:
+    """What to say of a round whose labels prefer nothing."""
+    counts = {kind: count for kind, count in record.bought.items() if count and kind not in ("failed", "skipped")}
+    if not counts or set(counts) & {"preference", "tie"}:
+        return ""
+    said = ", ".join(f"{kind.replace('_', ' ')} {count}" for kind, count in counts.items())
+    return f"round {record.iterate - 1}: not one label says which response is better ({said}), so it taught nothing."
+
+
+def _stuck(config: RunConfig, watch: _Watch, t: int) -> str:
+    """Why a run ended before its budget. Raises `ConfigError` if not one label could be bought."""
+    cut = next(r.evaluation.truncated for r in reversed(list(watch.records.values())) if r.evaluation)
+    limit = config.generation.max_tokens
+    why = (
+        f"round {t} found no two responses to a prompt that ended and differ; {cut:.0%} of the held-out ones were cut "
+        f"at {limit} tokens"
+    )
+    line = f"generation: {{max_tokens: {2 * limit}}}" if cut > 0.5 else "schedule: {prompts_per_label: 4}"
+    labels = watch.ledger.spent().labels
+    if not labels:
+        raise ConfigError(f"no label could be bought: {why}: write `{line}`.")
+    return f"ended after {labels} of {config.budget} labels: {why}. For another run write `{line}`."
+
+
+def _model(config: RunConfig, prompts: PromptSet) -> LanguageModel:
+    """The model, checked against the prompts."""
     directory = base_directory("rare" if config.model == "bundled-rare" else "default")
     source = directory if config.bundled else config.model
     lm = load(source, adapter=adapter(config), dtype=config.dtype, device=config.device, chat=config.chat)
     everything = [*prompts.train, *prompts.heldout]
     check_lengths(
         everything,
-        [len(encode(lm, prompt)) for prompt in everything],
+        [len(_encoded(lm, prompt, prompts.places)) for prompt in everything],
         context=lm.context,
         max_tokens=config.generation.max_tokens,
         places=prompts.places,
     )
-    return lm, prompts
+    return lm
+
+
+def _encoded(lm: LanguageModel, prompt: Prompt, places: Mapping[str, str]) -> tuple[int, ...]:
+    """The tokens of a prompt; what is wrong with it begins with its place."""
+    where = f"{places[prompt.id]}: " if prompt.id in places else ""
+    try:
+        return encode(lm, prompt)
+    except PromptsError as error:
+        raise PromptsError(f"{where}{error}") from None
+    except TemplateError as error:
+        raise PromptsError(
+            f"{where}the chat template of {lm.directory} refuses the prompt ({error}): write its turns as that wants."
+        ) from error
 
 
 def _judge(config: RunConfig, base: Policy, heldout: Sequence[Prompt], oracle: Oracle, ledger: Ledger) -> Judge:
     kind = load_function("boldly.data.task:style") if config.prompts == "bundled" else None
-    return Judge(base, heldout, oracle, ledger, config.evaluation.labels or 0, config.seed, kind)
+    evaluations = ceil(ceil(config.budget / config.schedule.labels_per_round) / config.evaluation.every)
+    return Judge(base, heldout, oracle, ledger, config.evaluation.labels or 0, evaluations, config.seed, kind)
 
 
 def _finished(run: RunDirectory, config: RunConfig) -> Result | None:

@@ -1,20 +1,25 @@
 """Held-out prompts: how every iterate is judged, what that costs, and which iterate is the best."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
+from boldly.errors import OracleUnavailable
 from boldly.ledger import Budget, Ledger
 from boldly.metrics import Sample
 from boldly.metrics.evaluate import evaluate, rewards_of
-from boldly.oracles import Oracle, answer
+from boldly.oracles import Oracle, Reward, answer
+from boldly.oracles.verdicts import raised
 from boldly.policy import Policy
 from boldly.progress import Evaluation, Record
 from boldly.randomness import derive
 from boldly.types import Prompt, Query, Response, preference_of
 
 Kind = Callable[[Prompt, Response], str]
+_TRIED = 3
+
 Criterion = Literal["reward", "win_rate", "newest"]
 
 
@@ -23,7 +28,8 @@ class Judge:
     """Answers every held-out prompt once with an iterate and sets the answers beside the base model's.
 
     With a reward behind the oracle that costs nothing. Without one, the win rate against the base is bought from the
-    evaluation account, up to `labels` in all; where that is 0 there is no win rate.
+    evaluation account, up to `labels` in all, the same share for each of `evaluations`; where `labels` is 0 there is no
+    win rate. None is bought for iterate 0, which is the base itself.
     """
 
     base: Policy
@@ -31,24 +37,65 @@ class Judge:
     oracle: Oracle
     ledger: Ledger
     labels: int
+    evaluations: int
     seed: int
     kind: Kind | None = None
     answers: dict[int, list[Response]] = field(default_factory=dict, init=False)
+    _rewards: dict[tuple[str, str], float] = field(default_factory=dict, init=False)
 
     @cached_property
     def base_responses(self) -> list[Response]:
         seed = derive(self.seed, "evaluate", "base")
         return [drawn for (drawn,) in self.base.sample(self.prompts, 1, seed=seed)]
 
+    @property
+    def share(self) -> int:
+        """How many comparisons are bought for one iterate."""
+        return min(len(self.prompts), max(1, self.labels // max(1, self.evaluations)))
+
+    @cached_property
+    def reward(self) -> Reward | None:
+        """The oracle's reward, asked once for each response.
+
+        Raises `OracleUnavailable` if it fails at the base model's first responses: it would at all the others.
+        """
+        ask = self.oracle.reward
+        if ask is None:
+            return None
+
+        def reward(prompt: Prompt, response: Response) -> float:
+            key = prompt.id, response.id
+            if key not in self._rewards:
+                self._rewards[key] = ask(prompt, response)
+            return self._rewards[key]
+
+        self._refuse_broken(reward)
+        return reward
+
+    def _refuse_broken(self, reward: Reward) -> None:
+        reason = ""
+        for prompt, response in list(zip(self.prompts, self.base_responses, strict=True))[:_TRIED]:
+            try:
+                if math.isfinite(value := float(reward(prompt, response))):
+                    return
+                reason = f"{value} is not finite"
+            except Exception as error:
+                reason = raised(error).reason
+        tried = min(_TRIED, len(self.prompts))
+        raise OracleUnavailable(
+            f"the reward of `{self.oracle.name}` failed at each of the first {tried} responses, the last "
+            f"with: {reason}. Nothing was bought: mend it and give the same command again."
+        )
+
     def __call__(self, policy: Policy, iterate: int) -> Evaluation:
         """The evaluation of iterate number `iterate`; the same answers whenever it is made."""
-        bought = self.oracle.reward is None and self.labels > 0
+        bought = self.reward is None and self.labels > 0 and iterate > 0
         evaluation, self.answers[iterate] = evaluate(
             policy,
             self.base,
             self.prompts,
             base_responses=self.base_responses,
-            reward=self.oracle.reward,
+            reward=self.reward,
             kind=self.kind,
             preferences=(lambda responses: self._buy(responses, iterate)) if bought else None,
             seed=derive(self.seed, "evaluate", iterate),
@@ -62,7 +109,7 @@ class Judge:
                 number,
                 prompt.text,
                 response.text,
-                rewards_of(self.oracle.reward, [prompt], [response])[0],
+                rewards_of(self.reward, [prompt], [response])[0],
                 response.ended,
                 str(self.kind(prompt, response)) if self.kind else None,
             )
@@ -71,11 +118,15 @@ class Judge:
         ]
 
     def _buy(self, responses: Sequence[Response], iterate: int) -> list[float | None]:
-        """The probability that each response beats the base's, from labels; sides change in every other query."""
+        """The probability that each of the first responses, a share of `labels`, beats the base's.
+
+        From labels; sides change in every other query.
+        """
         queries = [
             Query(prompt, *((own, base) if place % 2 else (base, own)), iterate, place, account="evaluation")
             for place, (prompt, own, base) in enumerate(zip(self.prompts, responses, self.base_responses, strict=True))
         ]
+        queries = queries[: self.share]
         affordable = self.labels - self.ledger.spent("evaluation").labels
         known = {label.query.id for label in self.ledger.labels("evaluation")}
         wanted = [query for query in queries if query.id not in known and query.a.text != query.b.text][
@@ -96,12 +147,15 @@ class Judge:
 
 
 def best(records: Sequence[Record]) -> tuple[int, Criterion]:
-    """The iterate with the highest held-out reward, else win rate, else the newest; of equals the earliest."""
+    """The iterate with the highest held-out reward, else win rate, else the newest; of equals the earliest.
+
+    The base wins against itself half the time.
+    """
     judged = [record for record in records if record.evaluation is not None]
     rewards = [(r.evaluation.reward.value, -r.iterate) for r in judged if r.evaluation and r.evaluation.reward]
     if rewards:
         return -max(rewards)[1], "reward"
     wins = [(r.evaluation.win_rate.value, -r.iterate) for r in judged if r.evaluation and r.evaluation.win_rate]
     if wins:
-        return -max(wins)[1], "win_rate"
+        return -max((0.5, 0), *wins)[1], "win_rate"
     return max(record.iterate for record in records), "newest"
