@@ -63,7 +63,7 @@ def test_a_signal_stops_cleanly(
     before = signal.getsignal(number)
     monkeypatch.setattr(doctor, "examine", examine)
     assert main(["doctor"]) == code
-    assert capsys.readouterr().err == "boldly: stopped.\n"
+    assert capsys.readouterr().err == "boldly: stopped\n"
     assert signal.getsignal(number) is before
 
 

@@ -1,4 +1,6 @@
 import json
+import shlex
+import signal
 from pathlib import Path
 
 import pytest
@@ -39,7 +41,30 @@ BAD: list[tuple[list[str], dict[str, str], str]] = [
     (
         ["--prompts", "p.jsonl", "--oracle.function", "boldly.data.task:reward"],
         {"p.jsonl": '{"prompt": "a"}\n{"promt": "b"}'},
-        "p.jsonl:2: has no column `prompt`, it has promt: write `prompt_column: promt`.",
+        'p.jsonl:2: has no column `prompt`, it has promt: write "prompt" for "promt".',
+    ),
+    (["--model", "./nowhere"], {}, "--model: There is no directory nowhere; write `model: PATH`"),
+    (["--config", "r.yaml"], {"r.yaml": "seed: 1\nmodel: ./nowhere"}, "r.yaml:2: `model`: There is no directory"),
+    (
+        ["--config", "r.yaml"],
+        {"r.yaml": "oracle:\n  name: program\n  function: o.py:rewrad\n", "o.py": "def reward(prompt, response): ..."},
+        "r.yaml:3: `oracle.function`: `o.py` has no function `rewrad`; did you mean `o.py:reward`?",
+    ),
+    (["--oracle.function", "o.py:f"], {"o.py": "import sys\nsys.exit(0)"}, "--oracle.function: `o.py` can't be run"),
+    (["--output", "taken/run"], {"taken": "a file"}, "`output` is taken/run, where nothing can be written"),
+    (["--output", "x" * 300], {}, "where nothing can be written (File name too long)"),
+    (["--device", "cuda:77"], {}, "`device` is cuda:77, which can't be used here"),
+    (["--budget", "0"], {}, "--budget: `budget` is 0, but it has to be a number above 0"),
+    (["--budget", "-1"], {}, "--budget: `budget` is -1, but it has to be a number above 0"),
+    (["--budget", "lots"], {}, "--budget: `budget` is lots, but it has to be a whole number"),
+    (["--merge", "yes"], {}, "a flag that switches something on has no value"),
+    (
+        ["--prompts", "p.jsonl", "--schedule.labels_per_round", "2", "--oracle.function", "boldly.data.task:reward"],
+        {
+            "p.jsonl": "".join(f'{{"prompt": "how many {i}" }}\n' for i in range(9))
+            + f'{{"prompt": "{"how " * 400}"}}\n'
+        },
+        "p.jsonl:10: ",
     ),
 ]
 
@@ -61,6 +86,68 @@ def test_bad_input_is_exit_2_with_its_place_and_nothing_is_written(
     assert shown.err.count("\n") == 1
     assert shown.out == ""
     assert {path.name for path in tmp_path.iterdir()} - {"__pycache__"} == set(files)
+
+
+NEVER_ENDS = [
+    "--recipe",
+    "online-dpo",
+    "--budget",
+    "8",
+    "--schedule.labels_per_round",
+    "8",
+    "--evaluation.prompts",
+    "4",
+]
+
+
+def test_a_run_that_can_buy_nothing_says_why_and_does_not_stand_in_the_way(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    cut = [*NEVER_ENDS, "--output", "mine", "--generation.max_tokens"]
+    assert main(["run", *cut, "1"]) == 2
+    shown = capsys.readouterr()
+    assert "no label could be bought: round 0 found no two responses" in shown.err
+    assert "write `generation: {max_tokens: 2}`" in shown.err
+    assert shown.out == ""
+    assert main(["run", *cut, "24"]) == 0
+    assert "labels    8 of 8" in capsys.readouterr().out
+
+
+def test_what_an_oracle_prints_goes_to_stderr(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    text = "def reward(prompt, response):\n    print('look here')\n    return float(len(response.text))\n"
+    flags = ["--oracle", "program", "--oracle.function", written("o.py", text) + ":reward"]
+    assert main(["run", *SMALL, *flags, "--output", "mine", "--json"]) == 0
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["labels"] == 8
+    assert "look here" in shown.err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_says_what_is_kept_and_the_command_that_goes_on(
+    number: int, code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """The oracle sends the signal itself: sixteen held-out responses are judged first, then two for each label."""
+    text = (
+        "import os\ncalls = []\ndef reward(prompt, response):\n    calls.append(response)\n"
+        f"    if len(calls) == 16 + 7 and not os.path.exists('sent'):\n        open('sent', 'w').close()\n"
+        f"        os.kill(os.getpid(), {int(number)})\n    return float(len(response.text))\n"
+    )
+    flags = [
+        *SMALL,
+        "--oracle",
+        "program",
+        "--oracle.timeout",
+        "null",
+        "--oracle.function",
+        written("o.py", text) + ":reward",
+    ]
+    assert main(["run", *flags, "--output", "it is mine"]) == code
+    error = capsys.readouterr().err
+    assert "boldly: stopped; 3 of 8 labels are kept, and this goes on:\n  boldly run " in error
+    line = shlex.split(error.splitlines()[-1])
+    assert line[line.index("--output") + 1] == "it is mine"
+    assert main(line[1:]) == 0
+    assert "labels    8 of 8" in capsys.readouterr().out
 
 
 def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):

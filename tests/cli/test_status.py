@@ -9,6 +9,11 @@ from boldly.cli import main
 from boldly.cli.status import newest_run
 
 
+def shown(run: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    assert main(["status", str(run)]) == 0
+    return capsys.readouterr().out
+
+
 def test_the_newest_run_is_shown_by_its_files_alone(a_run: Callable[[str], Path], capsys: pytest.CaptureFixture[str]):
     old, new = a_run("old"), a_run("new")
     os.utime(old / "ledger.sqlite", (1, 1))
@@ -47,9 +52,24 @@ def test_a_run_that_a_process_holds_is_running(a_run: Callable[[str], Path], cap
     assert main(["status", str(run)]) == 0
     assert f"running, process {os.getpid()} on" in capsys.readouterr().out
     ledger.close()
-    (run / "result.json").write_text("{}")
-    assert main(["status", str(run)]) == 0
-    assert "state     done" in capsys.readouterr().out
+    assert "state     stopped" in shown(run, capsys)
+
+
+def test_a_run_is_done_under_the_budget_that_it_ended_with(
+    a_run: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+):
+    run = a_run("one")
+    for budget, state in ((64, "done"), (32, "stopped, the same command continues")):
+        (run / "result.json").write_text(json.dumps({"budget": budget}))
+        assert f"state     {state}\n" in shown(run, capsys)
+
+
+def test_a_lock_whose_holder_is_gone_holds_nothing(a_run: Callable[[str], Path], capsys: pytest.CaptureFixture[str]):
+    """After a power cut the number in the lock may be another process's: the lock itself is what counts."""
+    run = a_run("one")
+    for pid in (os.getpid(), 1, 2**22 + 1):
+        (run / "ledger.sqlite.lock").write_text(json.dumps({"pid": pid, "host": "here"}))
+        assert "state     stopped" in shown(run, capsys)
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

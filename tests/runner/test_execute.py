@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -14,10 +16,14 @@ import yaml
 from safetensors.torch import load_file
 
 import boldly
-from boldly.errors import ConfigError
+from boldly import data, loop
+from boldly.config.reading import read_config
+from boldly.data.task import reward as style_reward
+from boldly.errors import ConfigError, OracleError, OracleUnavailable, PromptsError
 from boldly.ledger.sql import SqlLedger
 from boldly.lm.load import load
-from boldly.runner import RunDirectory, load_result
+from boldly.oracles import Program
+from boldly.runner import RunDirectory, execute, load_result
 
 SMALL = {
     "budget": 24,
@@ -228,3 +234,87 @@ def test_failures_are_recorded_and_never_become_preferences(tmp_path):
     assert spent.failed > 0
     assert spent.labels == 24
     ledger.close()
+
+
+def first_run(tmp_path, **keys):
+    return boldly.run(**(XPO | {"budget": 8} | keys), output=str(tmp_path / "run"))
+
+
+def says(run):
+    return yaml.safe_load(RunDirectory(run).config.read_text())["oracle"]
+
+
+def test_the_configuration_names_a_function_that_can_be_imported(tmp_path):
+    result = first_run(tmp_path, oracle=style_reward)
+    assert says(result.run)["function"] == "boldly.data.task:reward"
+    flags = XPO | {"budget": 16, "oracle": {"name": "program", "function": "boldly.data.task:reward"}}
+    assert boldly.run(**flags, output=str(result.run)).labels == 16
+
+
+def test_an_oracle_that_only_python_holds_is_no_other_oracle(tmp_path):
+    def reward(prompt, response):
+        return float(len(response.text))
+
+    result = first_run(tmp_path, oracle=reward)
+    assert says(result.run)["function"].startswith("python:test_an_oracle_that")
+    with pytest.raises(OracleError, match=r"call `boldly.run` there again, .*--oracle.function oracle.py:prefer"):
+        execute(read_config(RunDirectory(result.run).config, arguments={"budget": 16}))
+    assert boldly.run(**(XPO | {"budget": 16}), oracle=reward, output=str(result.run)).labels == 16
+    named = {"name": "program", "function": "boldly.data.task:reward"}
+    assert boldly.run(**XPO, oracle=named, output=str(result.run)).labels == 24
+    assert says(result.run)["function"] == "boldly.data.task:reward"
+
+
+def test_own_prompts_with_a_function_from_python_need_no_line_about_the_oracle(tmp_path):
+    prompts = tmp_path / "p.jsonl"
+    prompts.write_text("".join(json.dumps({"prompt": p.text, **p.facts}) + "\n" for p in data.prompts()[:40]))
+    result = first_run(tmp_path, prompts=str(prompts), oracle=lambda prompt, response: float(len(response.text)))
+    assert result.labels == 8
+
+
+def test_labels_that_prefer_nothing_are_told(tmp_path):
+    notes = []
+    first_run(tmp_path, oracle=lambda prompt, a, b: None, observe=lambda progress: notes.append(progress.note))
+    assert "round 0: not one label says which response is better (abstention 8), so it taught nothing." in notes
+
+
+def test_a_run_that_ends_before_its_budget_says_why(tmp_path, monkeypatch):
+    """As where a policy came to say one thing alone: after one round there are no further pairs."""
+    notes, rounds = [], loop.rounds
+    monkeypatch.setattr(sys.modules["boldly.runner.execute"], "rounds", lambda *given: islice(rounds(*given), 1))
+    result = first_run(tmp_path, budget=16, observe=lambda progress: notes.append(progress.note))
+    assert result.labels == 8
+    (note,) = (note for note in notes if note.startswith("ended after 8 of 16 labels: round 1 found no two responses"))
+    assert "write `" in note
+
+
+def test_an_oracle_whose_reward_fails_stops_before_anything_is_bought(tmp_path):
+    with pytest.raises(OracleUnavailable, match=r"TimeoutError: timed out after 0.05 s"):
+        first_run(tmp_path, oracle=Program(lambda prompt, response: time.sleep(5.0), timeout=0.05))
+    assert first_run(tmp_path, oracle=lambda prompt, response: float(len(response.text))).labels == 8
+
+
+def test_python_feeds_the_trackers_too(tmp_path):
+    result = first_run(tmp_path, report_to=["tensorboard"])
+    assert list((result.run / "tensorboard").iterdir())
+
+
+def test_a_repeated_fork_goes_on_in_the_same_copy(tmp_path):
+    first = first_run(tmp_path)
+    changed = XPO | {"budget": 16, "objective": {"name": "xpo", "beta": 0.3}, "output": str(first.run)}
+    forks = [boldly.run(**changed, fork=True), boldly.run(**changed, fork=True)]
+    more = boldly.run(**(changed | {"budget": 24}), fork=True)
+    assert [run.run.name for run in (*forks, more)] == ["run-fork-1"] * 3
+    assert (forks[1].resumed, forks[1].labels, more.labels) == (True, 16, 24)
+    assert labels(more.run)[:8] == labels(first.run)
+
+
+def test_what_a_chat_template_refuses_is_named_with_its_line(tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(data.base_directory(), folder)
+    (folder / "chat_template.jinja").write_text("{{ raise_exception('roles must alternate') }}")
+    prompts = tmp_path / "p.jsonl"
+    prompts.write_text("".join(f'{{"prompt": [{{"role": "user", "content": "emma {i}"}}]}}\n' for i in range(40)))
+    with pytest.raises(PromptsError, match=r"p.jsonl:\d+: the chat template of .* refuses .*roles must alternate"):
+        first_run(tmp_path, model=str(folder), prompts=str(prompts), oracle=lambda prompt, response: 1.0)
+    assert not (tmp_path / "run").exists()

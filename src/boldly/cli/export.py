@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from boldly.errors import InvalidInput
+from boldly.cli.status import require_run
 
 
 def export(
@@ -22,8 +22,7 @@ def export(
     from boldly.ledger.sql import SqlLedger
 
     del format  # the one there is, named so that a script stays right when there are more
-    if not (run / "ledger.sqlite").is_file():
-        raise InvalidInput(f"{run} holds no run of boldly: write `boldly export DIR` with what `--output` named.")
+    require_run(run, "export")
     with closing(SqlLedger(run / "ledger.sqlite", read_only=True)) as ledger:
         count = export_rows(ledger, output or sys.stdout)
     if output:

@@ -28,7 +28,9 @@ _COMMANDS = {
         "Without any argument it is the bundled model on the bundled task. Any key of a configuration is a flag, the "
         "options of a method too: --learner.steps 4. Defaults give way to the recipe, that to the file, that to the "
         "environment (BOLDLY_BUDGET, BOLDLY_LEARNER__STEPS), that to flags. The same command again continues a run "
-        "that was stopped."
+        "that was stopped.\n\n"
+        "It ends with 0 when done, 2 for what can't work (nothing was bought), 5 where its directory can't be kept, 6 "
+        "where the oracle answers nothing, and 130 or 143 when Ctrl-C or SIGTERM stopped it."
     ),
     "status": "Show where a run stands: labels, budget, and how its newest iterate does.",
     "report": "Write one page that shows what each label bought; several runs are compared.",
@@ -59,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BoldlyError as error:
         return _fail(str(error), error.exit_code)
     except KeyboardInterrupt as stop:
-        print(f"boldly: {'; '.join(['stopped', *getattr(stop, '__notes__', [])])}.", file=sys.stderr)
+        print("; ".join(["boldly: stopped", *getattr(stop, "__notes__", [])]), file=sys.stderr)
         return getattr(stop, "exit_code", 128 + signal.SIGINT)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -5,6 +5,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from boldly.cli.status import newest_run, require_run
+
 
 def report(
     runs: Annotated[
@@ -18,10 +20,11 @@ def report(
         float | None, Parameter(help="reward to count labels to; 80% of the best gain if not given")
     ] = None,
 ) -> int:
-    from boldly.cli.status import newest_run
     from boldly.report import write_report
 
     chosen = runs or [newest_run(Path("runs"))]
+    for run in chosen:
+        require_run(run, "report")
     page = output or (chosen[0] / "report.html" if len(chosen) == 1 else Path("comparison.html"))
     write_report(chosen, page, target=target)
     print(page)

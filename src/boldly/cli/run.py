@@ -74,7 +74,8 @@ def _execute(config: Path | None, flags: dict[str, str], view: View, *, fork: bo
         with placed(settings):
             return execute(resolved, observe=observe, fork=fork)
     except KeyboardInterrupt as stop:
-        stop.add_note(f"{bought} of {resolved.budget} labels are kept; to go on: {command(config, flags, fork=fork)}")
+        again = command(config, flags, fork=fork)
+        stop.add_note(f"{bought} of {resolved.budget} labels are kept, and this goes on:\n  {again}")
         raise
 
 

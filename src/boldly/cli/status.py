@@ -33,6 +33,12 @@ def newest_run(folder: Path) -> Path:
     return ledgers[-1].parent
 
 
+def require_run(run: Path, command: str) -> None:
+    """Raise `InvalidInput` for a directory that holds no run."""
+    if not (run / "ledger.sqlite").is_file():
+        raise InvalidInput(f"{run} holds no run of boldly: write `boldly {command} DIR` with what `--output` named.")
+
+
 def read_status(run: Path) -> dict[str, Any]:
     """Where a run stands: its labels by what they came to, and how its newest and its best iterate do.
 
@@ -42,8 +48,7 @@ def read_status(run: Path) -> dict[str, Any]:
     from boldly.ledger.sql import SqlLedger
     from boldly.metrics import plain, read
 
-    if not (run / "ledger.sqlite").is_file():
-        raise InvalidInput(f"{run} holds no run of boldly: write `boldly status DIR` with what `--output` named.")
+    require_run(run, "status")
     config = read_document(run / "config.yaml").values
     with closing(SqlLedger(run / "ledger.sqlite", read_only=True)) as ledger:
         spent = ledger.spent()
@@ -52,7 +57,7 @@ def read_status(run: Path) -> dict[str, Any]:
     judged = [record for record in records if record.evaluation is not None]
     return {
         "run": str(run),
-        "state": _state(run),
+        "state": _state(run, config.get("budget")),
         "recipe": config.get("recipe"),
         "labels": spent.labels,
         "budget": config.get("budget"),
@@ -75,15 +80,22 @@ def _figures(record: Record) -> Mapping[str, Any]:
     return {"iterate": record.iterate, "labels": record.labels, **{name: getattr(evaluation, name) for name in names}}
 
 
-def _state(run: Path) -> str:
-    """Whether a process holds the run, it ended, or it was stopped on its way."""
+def _state(run: Path, budget: object) -> str:
+    """Whether a process holds the run, it ended under this budget, or it was stopped on its way."""
     try:
         holder = json.loads((run / "ledger.sqlite.lock").read_text())
         if _lives(holder["pid"]) and _is_locked(run / "ledger.sqlite.lock"):
             return f"running, process {holder['pid']} on {holder['host']}"
     except (OSError, ValueError, KeyError):
         pass
-    return "done" if (run / "result.json").is_file() else "stopped, the same command continues"
+    return "done" if _ended_with(run) == budget else "stopped, the same command continues"
+
+
+def _ended_with(run: Path) -> object:
+    try:
+        return json.loads((run / "result.json").read_text(encoding="utf-8"))["budget"]
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 def _lives(pid: int) -> bool:
