@@ -43,7 +43,7 @@ class Row:
 
 def ratio(value: float) -> dict[str, Any]:
     """XPO with alpha set by its size beside the preference term at zero margin: alpha / (beta / 2)."""
-    return {"recipe": "xpo", "objective": {"name": "xpo", "beta": 0.1, "alpha": value * 0.05}}
+    return {"recipe": "xpo", "objective": {"name": "xpo", "beta": 0.5, "alpha": value * 0.25}}
 
 
 DPO = {"recipe": "online-dpo"}
