@@ -48,11 +48,26 @@ def test_every_number_is_that_of_the_known_distributions():
     assert (measured.truncated, measured.unjudged) == (0.0, 0)
 
 
+def test_the_base_is_judged_by_its_own_responses():
+    measured, responses = run(BASE, reward=arm_reward)
+    assert responses == BASE_RESPONSES
+    later, _ = run(reward=arm_reward)
+    assert measured.reward.value == pytest.approx(later.reward.value - later.gain.value)
+    assert measured.gain == (0.0, 0.0, 0.0, 4000)
+    assert (measured.win_rate.value, measured.win_rate.n) == (0.5, 4000)
+
+
+def test_rewards_that_are_all_the_best_leave_room_for_others():
+    best = TabularPolicy(torch.tensor([60.0, 0.0, 0.0], dtype=torch.float64), "iterate-1")
+    measured, _ = evaluate(best, BASE, PROMPTS[:100], base_responses=BASE_RESPONSES[:100], reward=arm_reward, seed=3)
+    assert measured.reward == pytest.approx((1.0, 0.025**0.01, 1.0, 100))
+    assert measured.gain.low < measured.gain.value - 0.01
+
+
 def test_the_base_beside_itself_is_at_no_distance():
     measured, _ = run(BASE, reward=arm_reward)
     assert measured.kl_policy == (0.0, 0.0, 0.0, 4000)
     assert (measured.reference_mass, measured.largest_log_ratio) == (1.0, 0.0)
-    assert measured.gain.low <= 0 <= measured.gain.high
 
 
 def test_without_a_reward_the_win_rate_is_that_of_the_preferences():

@@ -4,7 +4,7 @@
 """
 
 from boldly.metrics.distances import kl_policy, kl_reference, largest_log_ratio, reference_mass
-from boldly.metrics.intervals import LEVEL, mean_interval, wilson, win_rate
+from boldly.metrics.intervals import LEVEL, difference, mean_interval, rule_of_three, wilson, win_rate
 from boldly.metrics.jsonl import plain
 from boldly.metrics.labels import OUTCOMES, bought
 from boldly.metrics.log import append, curve, read
@@ -19,6 +19,7 @@ __all__ = [
     "append",
     "bought",
     "curve",
+    "difference",
     "kl_policy",
     "kl_reference",
     "labels_to_target",
@@ -29,6 +30,7 @@ __all__ = [
     "read",
     "read_samples",
     "reference_mass",
+    "rule_of_three",
     "target_of_gain",
     "wilson",
     "win_rate",

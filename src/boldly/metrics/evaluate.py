@@ -3,10 +3,11 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
+from statistics import fmean
 
 from boldly.errors import InvalidInput
 from boldly.metrics.distances import kl_policy, kl_reference, largest_log_ratio, reference_mass
-from boldly.metrics.intervals import mean_interval, win_rate
+from boldly.metrics.intervals import mean_interval, rule_of_three, win_rate
 from boldly.oracles.protocol import Reward
 from boldly.policy import Policy
 from boldly.progress import Evaluation, Interval
@@ -30,10 +31,12 @@ def evaluate(
     """How `policy` does on held-out prompts, and the responses that say so.
 
     `base_responses` are the base model's, one for each prompt, kept by the caller so that every iterate is set beside
-    the same ones. With a `reward` the higher wins and equal ones tie. Without it `preferences` gives the probability
-    that each of the policy's responses beats the base's (the caller buys them and keeps them; None where there is no
-    verdict); without both there is no win rate. `kind` names what sort of answer a response is. A response on which the
-    reward raises or is not finite is left out of reward, gain and win rate and counted in `unjudged`.
+    the same ones. Where `policy` is the base, by its name, they are its responses, so that there is one number for the
+    base. With a `reward` the higher wins and equal ones tie. Without it `preferences` gives the probability that each
+    of the policy's responses beats the base's (the caller buys them and keeps them; None where there is no verdict);
+    without both there is no win rate. `kind` names what sort of answer a response is. A response on which the reward
+    raises or is not finite is left out of reward, gain and win rate and counted in `unjudged`. The intervals of reward
+    and gain allow for rewards that the draws missed, from the least to the greatest that policy and base came to here.
 
     Assumes that both policies draw at temperature 1: else the KL terms are not those of the policies. Raises
     `InvalidInput` for no prompts, and for base responses that the base did not draw or that are not one a prompt.
@@ -46,17 +49,18 @@ def evaluate(
     strangers = sorted({response.origin for response in base_responses} - {base.name})
     if strangers:
         raise InvalidInput(f"the base responses were drawn by {', '.join(strangers)} and not by {base.name!r}.")
-    responses = [drawn for (drawn,) in policy.sample(prompts, 1, seed=seed)]
+    own = policy.name == base.name
+    responses = list(base_responses) if own else [drawn for (drawn,) in policy.sample(prompts, 1, seed=seed)]
     ratios = _differences([r.log_prob for r in responses], base.log_probs(prompts, responses).tolist())
     base_ratios = _differences(policy.log_probs(prompts, base_responses).tolist(), [r.log_prob for r in base_responses])
     rewards = rewards_of(reward, prompts, responses)
     base_rewards = rewards_of(reward, prompts, base_responses)
-    pairs = zip(rewards, base_rewards, strict=True)
-    gains = [own - other for own, other in pairs if own is not None and other is not None]
+    pairs = [(a, b) for a, b in zip(rewards, base_rewards, strict=True) if a is not None and b is not None]
+    seen = [value for value in (*rewards, *base_rewards) if value is not None]
     verdicts = _verdicts(rewards, base_rewards) if reward else preferences(responses) if preferences else []
     outcomes = [verdict for verdict in verdicts if verdict is not None]
     measured = Evaluation(
-        reward=_interval([value for value in rewards if value is not None]),
+        reward=_reward([value for value in rewards if value is not None], seen),
         win_rate=win_rate(outcomes) if outcomes else None,
         kl_policy=kl_policy(ratios),
         kl_reference=kl_reference(base_ratios),
@@ -66,7 +70,7 @@ def evaluate(
         distinct=len({response.text for response in responses}) / len(responses),
         truncated=sum(not response.ended for response in responses) / len(responses),
         kinds=_shares(kind, prompts, responses),
-        gain=_interval(gains),
+        gain=_gain(pairs, seen, own=own),
         unjudged=rewards.count(None) if reward else list(verdicts).count(None),
     )
     return measured, responses
@@ -96,8 +100,16 @@ def _differences(first: Sequence[float], second: Sequence[float]) -> list[float]
     return [a - b for a, b in zip(first, second, strict=True)]
 
 
-def _interval(values: Sequence[float]) -> Interval | None:
-    return mean_interval(values) if values else None
+def _reward(values: Sequence[float], seen: Sequence[float]) -> Interval | None:
+    return rule_of_three(mean_interval(values), min(seen), max(seen)) if values else None
+
+
+def _gain(pairs: Sequence[tuple[float, float]], seen: Sequence[float], *, own: bool) -> Interval | None:
+    """The mean of the paired differences, and what a missed reward can do to it; the base's `own` is 0 and certain."""
+    if not pairs:
+        return None
+    gain, base = mean_interval([a - b for a, b in pairs]), fmean(b for _, b in pairs)
+    return gain if own else rule_of_three(gain, min(seen) - base, max(seen) - base)
 
 
 def _shares(kind: Kind | None, prompts: Sequence[Prompt], responses: Sequence[Response]) -> dict[str, float]:

@@ -13,8 +13,8 @@ LEVEL = 0.95
 def mean_interval(values: Sequence[float]) -> Interval:
     """The mean of independent values with Student's t interval: x_bar +- t_{n-1} s / sqrt(n).
 
-    One value alone has an interval without ends. Values that are all equal have one of no width, whatever n. Raises
-    `InvalidInput` for no values.
+    One value alone has an interval without ends. Values that are all equal have one of no width, whatever n; see
+    `rule_of_three` for one that says what n draws can't. Raises `InvalidInput` for no values.
     """
     n, mean = len(values), _mean(values)
     if not math.isfinite(mean):
@@ -23,6 +23,31 @@ def mean_interval(values: Sequence[float]) -> Interval:
         return Interval(mean, -math.inf, math.inf, 1)
     half = _t_quantile(n - 1) * math.sqrt(variance(values, mean) / n)
     return Interval(mean, mean - half, mean + half, n)
+
+
+def rule_of_three(mean: Interval, least: float, greatest: float) -> Interval:
+    """The interval of a mean, stretched to what rare values can do that n draws happened to miss.
+
+    low <= x_bar - q (x_bar - least), high >= x_bar + q (greatest - x_bar), q = 1 - 0.025^(1/n), about 3.7/n. An event
+    that none of n draws showed is rarer than 3/n with 95% (Hanley and Lippman-Hand, JAMA 249 (1983) 1743; here 97.5% a
+    side), and one such moves the mean by `least` or `greatest`, where values end, at the most. A t interval of ordinary
+    variance is wider and stays as it is. Assumes independent draws of values between the two.
+    """
+    missed = -math.expm1(math.log((1 - LEVEL) / 2) / mean.n)
+    low = min(mean.low, mean.value - missed * max(0.0, mean.value - least))
+    return Interval(mean.value, low, max(mean.high, mean.value + missed * max(0.0, greatest - mean.value)), mean.n)
+
+
+def difference(after: Interval, before: Interval) -> Interval:
+    """after - before of two estimates, from their intervals alone: MOVER (Zou and Donner, Stat. Med. 27 (2008) 1693).
+
+    low = d - sqrt((after - after.low)^2 + (before.high - before)^2), and likewise high. Exact for normal independent
+    estimates; where the two are positively correlated, as two iterates on the same prompts, it is too wide.
+    """
+    value = after.value - before.value
+    low = value - math.hypot(after.value - after.low, before.high - before.value)
+    high = value + math.hypot(after.high - after.value, before.value - before.low)
+    return Interval(value, low, high, min(after.n, before.n))
 
 
 def wilson(successes: float, n: int) -> Interval:
