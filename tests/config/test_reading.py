@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from boldly.config import RunConfig
+from boldly.config.layers import recipe_layer
 from boldly.config.reading import read_config
 from boldly.errors import ConfigError, MissingExtra
 
@@ -38,7 +39,7 @@ def test_flags_win_over_the_environment_that_over_the_file_and_that_over_the_rec
     learner = config.learner.options
     assert (learner["steps"], learner["batch"], learner["history"]) == (2, 6, "all")
     assert config.objective is not None
-    assert config.objective.options == {"beta": 0.1, "alpha": 0.0001, "floor": 20}
+    assert {"name": "xpo", **config.objective.options} == {"floor": 20.0, **recipe_layer("xpo").values["objective"]}
 
 
 def test_arguments_from_python_stand_between_file_and_environment(tmp_path: Path):

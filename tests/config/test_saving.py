@@ -40,12 +40,13 @@ def test_differences_are_lines_and_what_may_change_is_none():
 
 
 def test_a_changed_configuration_is_refused_with_the_difference_and_the_flag(tmp_path: Path):
-    (tmp_path / "config.yaml").write_text(dump(read_config(flags={"recipe": "xpo"})), encoding="utf-8")
-    refuse_changes(read_config(flags={"recipe": "xpo", "budget": "64"}), tmp_path)
+    old = read_config(flags={"recipe": "xpo", "objective.alpha": "0.25"})
+    (tmp_path / "config.yaml").write_text(dump(old), encoding="utf-8")
+    refuse_changes(read_config(flags={"recipe": "xpo", "objective.alpha": "0.25", "budget": "64"}), tmp_path)
     with pytest.raises(ConfigError) as caught:
         refuse_changes(read_config(flags={"recipe": "passive"}), tmp_path)
     assert "`--fork`" in str(caught.value)
-    assert "  recipe: xpo -> passive\n  objective.alpha: 0.0001 -> 0" in str(caught.value)
+    assert "  recipe: xpo -> passive\n  objective.alpha: 0.25 -> 0" in str(caught.value)
 
 
 def test_a_fork_keeps_its_model():
