@@ -58,7 +58,8 @@ RATIOS = (2e-4, 2e-3, 2e-2, 0.2, 2.0)
 RECIPES = [
     Row("default", {"recipe": "default"}, 5, 256),
     Row("online-dpo", DPO, 5, 3584, every=128, until=0.70),
-    *(Row(name, {"recipe": name}, 5, 2048, every=128) for name in ("xpo", "passive", "selm", "vpo", "iterative-dpo")),
+    *(Row(name, {"recipe": name}, 5, 2048, every=128) for name in ("xpo", "passive")),
+    *(Row(name, {"recipe": name}, 5, 1024, every=128) for name in ("selm", "vpo", "iterative-dpo")),
 ]
 INGREDIENTS = [
     Row("online-dpo, 16 steps of 32 on all labels", {**DPO, "learner": REPLAY}, 3, 512, every=64),
@@ -74,7 +75,7 @@ OTHER_TASKS = [
     Row("online-dpo, second task", DPO, 3, 3072, every=128, preset="second", until=0.70),
 ]
 BONUS = [
-    Row(f"xpo, ratio {value:g}, {place}", ratio(value), 3, 1024, every=128, preset=preset)
+    Row(f"xpo, ratio {value:g}, {place}", ratio(value), 3, 768, every=128, preset=preset)
     for preset, place in (("default", "trap"), ("modal", "no trap"))
     for value in (0.0, *RATIOS)
 ]

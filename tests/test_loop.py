@@ -1,21 +1,22 @@
 """The loop, on policies small enough to be known exactly: Algorithm 1, its resumption, and what it refuses."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import combinations
 from math import exp
 
 import pytest
 import torch
 
-from boldly.errors import WaitingForLabels
+from boldly.errors import InvalidInput, WaitingForLabels
 from boldly.ledger import Budget, MemoryLedger
 from boldly.loop import Loop, Parts, Schedule, rounds
 from boldly.objectives import Pairs, reduce, xpo
 from boldly.oracles import BradleyTerry
 from boldly.references import fixed
 from boldly.samplers import mixture, policy_and_reference, policy_twice
-from boldly.selectors import first_pair, thompson
+from boldly.selectors import Pick, first_pair, payable, thompson
 from boldly.tables import compared, tabulate
 from boldly.types import Failure, Preference, Prompt, Tie
 from tests.support.tabular import MemoryArchive, TabularPolicy
@@ -80,7 +81,7 @@ def two_arms(beta, seed, alpha, rounds_=200, sampler=policy_and_reference, **cha
     loop = Loop(
         policy=base,
         prompts=[Prompt("?")],
-        parts=Parts(sampler(), first_pair_even_if_equal, fixed, learner),
+        parts=Parts(sampler(), first_pair_even_if_equal, fixed, learner, payable=every_pair),
         ledger=MemoryLedger(),
         archive=MemoryArchive(base),
         budget=Budget(rounds_),
@@ -93,9 +94,11 @@ def two_arms(beta, seed, alpha, rounds_=200, sampler=policy_and_reference, **cha
 
 def first_pair_even_if_equal(view, count):
     """The theory's algorithm labels equal pairs too; on two arms nearly every pair is one."""
-    from boldly.selectors import Pick
-
     return [Pick(0, 0, 1)][:count]
+
+
+def every_pair(responses):
+    return list(combinations(range(len(responses)), 2))
 
 
 def best_gap(loop, beta):
@@ -304,6 +307,69 @@ def test_fitting_before_any_verdict_says_what_is_missing():
     loop.ask()
     with pytest.raises(WaitingForLabels, match="round 0"):
         loop.fit()
+
+
+def test_a_round_that_was_not_asked_is_not_fitted():
+    loop = small_loop()
+    with pytest.raises(WaitingForLabels, match="`ask`"):
+        loop.fit()
+    assert len(loop.archive) == 1
+
+
+def test_telling_twice_changes_nothing_and_costs_nothing():
+    loop, oracle = small_loop(budget=4), small_oracle()
+    verdicts = list(oracle(loop.ask()))
+    loop.tell(verdicts, source="me")
+    told = loop.ledger.labels()
+    loop.tell([(query, Tie()) for query, _ in verdicts] + verdicts, source="somebody else")
+    assert loop.ledger.labels() == told
+    assert (loop.ledger.spent().labels, loop.ledger.spent().surplus) == (4, 0)
+    loop.fit()
+
+
+@pytest.mark.parametrize("said", [0.7, "a", None, True])
+def test_what_is_no_verdict_is_refused_before_it_is_reserved(said):
+    loop = small_loop()
+    (query, *_) = loop.ask()
+    with pytest.raises(InvalidInput, match=r"Preference\(p\)"):
+        loop.tell(iter([(query, said)]), source="me")  # which the types of arguments in tests can't look into
+    assert (loop.ledger.spent().labels, loop.ledger.spent().open) == (0, 0)
+
+
+def test_a_query_that_was_never_asked_is_refused():
+    loop, other = small_loop(), small_loop(seed=1)
+    loop.ask()
+    with pytest.raises(InvalidInput, match="ask"):
+        loop.tell([(other.ask()[0], Tie())], source="me")
+
+
+def test_of_too_many_picks_the_first_are_bought():
+    def greedy(view, count):
+        return [Pick(i, *pair) for i, c in enumerate(view.candidates) for pair in payable(c.responses)]
+
+    loop = small_loop(selector=greedy, sampler=mixture(policy=3, reference=3))
+    assert len(loop.ask()) == 4
+
+
+@pytest.mark.parametrize("picks", [[Pick(0, 0, 0)], [Pick(99, 0, 1)], [Pick(-1, 0, 1)], [Pick(0, 0, 9)], "twice"])
+def test_what_may_not_be_paid_for_is_refused_whatever_the_selector_says(picks):
+    def wrong(view, count):
+        if picks != "twice":
+            return picks
+        i, pair = next((i, pair) for i, c in enumerate(view.candidates) for pair in payable(c.responses))
+        return [Pick(i, *pair), Pick(i, *reversed(pair))]
+
+    loop = small_loop(selector=wrong)
+    with pytest.raises(InvalidInput, match="payable"):
+        loop.ask()
+    assert loop.ledger.queries(0) == ()
+
+
+def test_a_loop_needs_prompts_and_a_budget_that_is_not_negative():
+    with pytest.raises(InvalidInput, match="prompts"):
+        replace(small_loop(), prompts=[])
+    with pytest.raises(InvalidInput, match="below 0"):
+        Budget(-3)
 
 
 def test_ties_are_half_and_failures_are_no_comparison():

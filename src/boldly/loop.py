@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from boldly.beliefs import Beliefs
-from boldly.errors import WaitingForLabels
+from boldly.errors import InvalidInput, WaitingForLabels
 from boldly.hypotheses import Hypotheses
 from boldly.learner import Evidence, Learner, StepReport
 from boldly.ledger import Budget, Ledger, Step
@@ -31,8 +31,8 @@ from boldly.policy import Iterates, Policy
 from boldly.randomness import derive
 from boldly.references import Reference
 from boldly.samplers import Sampler
-from boldly.selectors import Pick, View
-from boldly.types import Candidates, Label, Prompt, Query, Verdict, comparisons
+from boldly.selectors import Pick, View, payable
+from boldly.types import Candidates, Label, Prompt, Query, Response, Verdict, comparisons
 
 
 @runtime_checkable
@@ -64,13 +64,17 @@ def _silent(phase: Phase) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a recipe is made of. Give `hypotheses` where the selector or the learner decides by them."""
+    """What a recipe is made of. Give `hypotheses` where the selector or the learner decides by them.
+
+    `payable` says which pairs of responses may be bought, whatever the selector thinks.
+    """
 
     sampler: Sampler
     selector: Callable[[View, int], list[Pick]]
     reference: Reference
     learner: Learner
     hypotheses: Hypotheses | None = None
+    payable: Callable[[Sequence[Response]], list[tuple[int, int]]] = payable
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,8 @@ class Loop:
     _drawn: tuple[int, list[Candidates]] = field(default=(-1, []), init=False)
 
     def __post_init__(self) -> None:
+        if not self.prompts:
+            raise InvalidInput("there are no prompts to sample responses to: `prompts` needs at least one.")
         if self.parts.hypotheses is not None:
             base, window = self.archive[0], self.schedule.window
             self._beliefs = Beliefs(base, self.parts.hypotheses, self.ledger, window, self.seed)
@@ -151,23 +157,32 @@ class Loop:
     def tell(self, verdicts: Iterable[tuple[Query, Verdict]], *, source: str) -> None:
         """Store verdicts that cost nothing but a label, each reserved in the budget and durable before the next.
 
-        For an oracle with a price use `boldly.oracles.answer`, which reserves before it sends.
+        A query that has its label keeps it: telling it again changes nothing and costs nothing. For an oracle with a
+        price use `boldly.oracles.answer`, which reserves before it sends.
+
+        Raises `InvalidInput` for what is no verdict, and for a query that was never asked.
         """
+        labelled = {label.query.id for label in self.ledger.labels()}
         for query, verdict in verdicts:
-            attempt = self.ledger.reserve(query.id, bound=0.0, budget=self.budget)
-            self.ledger.tell(attempt.id, verdict, source=source, price=0.0)
+            _require_verdict(verdict)
+            if query.id not in labelled:
+                attempt = self.ledger.reserve(query.id, bound=0.0, budget=self.budget)
+                if self.ledger.tell(attempt.id, verdict, source=source, price=0.0):
+                    labelled.add(query.id)
 
     def fit(self) -> Round:
         """Fit the policy to the labels of every round, keep it as the next iterate, and go on to the next round.
 
-        Raises `WaitingForLabels` if this round has queries and not one of them has a label.
+        Raises `WaitingForLabels` if this round was not asked, or not one of its queries has a label.
         """
         self.announce("learning")
         t, reference, candidates = self.t, self.reference, self._candidates()
         labels = self.ledger.labels()
         newest = tuple(label for label in labels if label.query.round == t)
-        if self.ledger.queries(t) and not newest:
-            raise WaitingForLabels(f"round {t} has queries and not one label: tell their verdicts before fitting.")
+        if not newest:
+            raise WaitingForLabels(
+                f"round {t} has not one label: `ask` for its queries and `tell` their verdicts first."
+            )
         evidence = Evidence(
             round=t,
             comparisons=comparisons(labels),
@@ -214,9 +229,23 @@ class Loop:
         return queries
 
     def _queries(self, candidates: list[Candidates], count: int, extra: int) -> list[Query]:
-        picks = self.parts.selector(self._view(candidates, extra), count)
+        picks = self.parts.selector(self._view(candidates, extra), count)[:count]
+        self._check(picks, candidates)
         reference = self.reference.name
         return [_query(candidates[pick.candidates], pick, self.t, i, reference) for i, pick in enumerate(picks)]
+
+    def _check(self, picks: Sequence[Pick], candidates: Sequence[Candidates]) -> None:
+        seen: set[tuple[int, frozenset[int]]] = set()
+        for i, a, b in picks:
+            pair = (i, frozenset((a, b)))
+            payable = self.parts.payable(candidates[i].responses) if 0 <= i < len(candidates) else []
+            if pair in seen or not {(a, b), (b, a)} & set(payable):
+                raise InvalidInput(
+                    f"the selector picked {Pick(i, a, b)}, which can't be bought: the two responses are equal, empty, "
+                    "cut or not there, or it was picked before. Choose among the pairs that "
+                    "`boldly.selectors.payable(candidates.responses)` returns, each once."
+                )
+            seen.add(pair)
 
     def _view(self, candidates: list[Candidates], extra: int) -> View:
         t, beliefs = self.t, self._beliefs
@@ -275,6 +304,14 @@ def rounds(loop: Loop, oracle: Oracle) -> Iterator[Round]:
         for _ in answer(loop.ledger, oracle, queries, budget=loop.budget):
             loop.announce("labelling")
         yield loop.fit()
+
+
+def _require_verdict(given: object) -> None:
+    if not isinstance(given, Verdict):
+        raise InvalidInput(
+            f"{given!r} is no verdict; write `Preference(p)` with the probability p that a is better, `Tie()`, "
+            "`BothBad()`, `Abstention()` or `Failure(reason)`."
+        )
 
 
 def _query(candidates: Candidates, pick: Pick, t: int, place: int, reference: str) -> Query:

@@ -47,6 +47,17 @@ def test_every_query_is_asked_once_and_told():
     assert oracle.calls == [[0, 1, 2]]
 
 
+def test_a_resumed_round_goes_on_without_a_query_that_always_fails():
+    """Killed with one label to go, which never comes: an uninterrupted run would have gone on without it too."""
+    ledger, asked = ask(3)
+    oracle = Scripted(lambda one, times: DOWN if one.place == 2 else Tie())
+    for _ in zip(range(2), answer(ledger, oracle, asked, budget=FREE), strict=False):
+        pass
+    ledger.abandon()
+    assert list(answer(ledger, oracle, ledger.waiting(0), budget=FREE)) == []
+    assert len(ledger.labels()) == 2
+
+
 def test_nothing_to_ask_is_no_error():
     ledger, _ = ask(0)
     oracle = Scripted()

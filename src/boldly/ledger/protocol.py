@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from boldly.errors import InvalidInput
 from boldly.types import Account, Label, Query, Verdict
 
 
@@ -21,11 +22,15 @@ class Attempt:
 class Budget:
     """What may be spent, account by account: labels, and money in the currency of the oracle's price.
 
-    None means no limit.
+    None means no limit. Raises `InvalidInput` for less than nothing.
     """
 
     labels: int | None
     money: float | None = None
+
+    def __post_init__(self) -> None:
+        if not ((self.labels or 0) >= 0 and (self.money or 0.0) >= 0.0):
+            raise InvalidInput(f"{self} is below 0; write how many labels may be bought in all.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
 """A language model as the loop sees it: a policy, live or frozen."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float
@@ -12,7 +13,8 @@ from torch import Tensor
 
 from boldly.lm.encode import decode, encode
 from boldly.lm.features import Features, features, weights
-from boldly.lm.generate import sample
+from boldly.lm.generate import Drawn, sample
+from boldly.lm.memory import within_memory
 from boldly.lm.model import Generation, LanguageModel
 from boldly.lm.network import still
 from boldly.lm.pack import Group, group
@@ -20,6 +22,8 @@ from boldly.lm.score import log_probs
 from boldly.lm.weights import AdapterWeights, averaged, taken, worn
 from boldly.policy import Policy
 from boldly.types import Prompt, Response
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,10 +43,14 @@ class LMPolicy:
 
     def sample(self, prompts: Sequence[Prompt], n: int, *, seed: int) -> list[list[Response]]:
         """Draw `n` responses to each prompt (see `boldly.lm.generate.sample`); equal seeds give equal draws."""
-        generator = torch.Generator().manual_seed(seed)
         tokens = [encode(self.lm, prompt) for prompt in prompts]
+
+        def draw(batch_tokens: int) -> list[list[Drawn]]:
+            generation = replace(self.generation, batch_tokens=batch_tokens)
+            return sample(self.lm, tokens, n, generation=generation, generator=torch.Generator().manual_seed(seed))
+
         with self.in_place():
-            drawn = sample(self.lm, tokens, n, generation=self.generation, generator=generator)
+            drawn = self._within_memory(draw)
         return [
             [
                 Response(decode(self.lm, d.tokens), d.tokens, self.name, d.log_prob, d.sampled_log_prob, d.ended)
@@ -53,8 +61,9 @@ class LMPolicy:
 
     def log_probs(self, prompts: Sequence[Prompt], responses: Sequence[Response]) -> Float[Tensor, " responses"]:
         """log pi(response | prompt) in nats, at temperature 1; a prompt that is repeated in a row is read once."""
+        groups = self.groups(prompts, responses)
         with self.in_place(), torch.no_grad(), still(self.lm.module):
-            return log_probs(self.lm, self.groups(prompts, responses), batch_tokens=self.generation.batch_tokens).cpu()
+            return self._within_memory(lambda n: log_probs(self.lm, groups, batch_tokens=n)).cpu()
 
     def features(self, prompts: Sequence[Prompt], responses: Sequence[Response]) -> Float[Tensor, "responses features"]:
         """What a small reward model may see of each response (see `boldly.lm.features`)."""
@@ -67,9 +76,13 @@ class LMPolicy:
 
     def describe(self, prompts: Sequence[Prompt], responses: Sequence[Response]) -> Features:
         """Features and log-probabilities of each response, from one pass."""
+        groups = self.groups(prompts, responses)
         with self.in_place():
-            found = features(self.lm, self.groups(prompts, responses), batch_tokens=self.generation.batch_tokens)
+            found = self._within_memory(lambda n: features(self.lm, groups, batch_tokens=n))
         return Features(found.values.cpu(), found.log_probs.cpu())
+
+    def _within_memory(self, work: Callable[[int], T]) -> T:
+        return within_memory(work, self.generation.batch_tokens, what="one prompt with its responses")
 
     def freeze(self, name: str) -> "LMPolicy":
         """A copy under `name` that never changes: of the adapter where there is one, else of the module."""

@@ -16,16 +16,16 @@ def answer(
     """Ask the oracle and yield each label once it is durable, in the order the verdicts arrive.
 
     Every attempt is reserved before it is sent and settled at the oracle's price, a failed one too: nobody knows what
-    it cost. Failures are asked again, up to `attempts` tries in all; a query that still fails stays unlabelled. The
+    it cost. Failures are asked again, up to `attempts` tries in a call; a query that still fails stays unlabelled. The
     queries must be stored in the ledger and have no label yet. An attempt that a killed process, or a caller who stops
     early, leaves open is settled by `Ledger.abandon` at the next start.
 
     Raises `BudgetSpent` when a further attempt would overshoot, after asking those that fit, and `OracleUnavailable` if
-    every attempt failed.
+    every attempt failed and no other query of their round has a label.
     """
     left = list({query.id: query for query in queries}.values())
     tries: Counter[str] = Counter()
-    bought, reason = 0, ""
+    reason = ""
     while left:
         reserved, spent = _reserve(ledger, left, oracle.price, budget)
         if spent is not None and not reserved:
@@ -40,14 +40,19 @@ def answer(
             if label is not None or tries[query.id] == attempts:
                 done.add(query.id)
             if label is not None:
-                bought += 1
                 yield label
         left = [query for query in left if query.id not in done]
-    if queries and not bought:
+    if queries and not _labelled(ledger, queries[0]):
         raise OracleUnavailable(
             f"every one of {attempts} attempts at each of {len(queries)} queries failed, the last with: {reason}. "
             f"Mend the oracle `{oracle.name}` and give the same command again."
         )
+
+
+def _labelled(ledger: Ledger, query: Query) -> bool:
+    """Whether any query of the same round has a label, also one from before a restart: the oracle can answer."""
+    asked = ledger.queries(query.round, query.account)
+    return len(asked) > len(ledger.waiting(query.round, query.account))
 
 
 def _reserve(

@@ -1,7 +1,9 @@
 """Held-out prompts: how every iterate is judged, what that costs, and which iterate is the best."""
 
 import math
+from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -133,8 +135,9 @@ class Judge:
             : max(0, affordable)
         ]
         self.ledger.ask(wanted)
-        for _ in answer(self.ledger, self.oracle, wanted, budget=Budget(self.labels)):
-            pass
+        # Nobody answering leaves the iterate unjudged; if the oracle is gone, the next round's labels will say so.
+        with suppress(OracleUnavailable):
+            deque(answer(self.ledger, self.oracle, wanted, budget=Budget(self.labels)), maxlen=0)
         verdicts = {label.query.id: preference_of(label.verdict) for label in self.ledger.labels("evaluation")}
         return [self._own(query, verdicts) for query in queries]
 

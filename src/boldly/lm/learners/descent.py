@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from boldly.errors import BoldlyError
 from boldly.learner import StepReport
+from boldly.lm.memory import within_memory
 from boldly.objectives import Loss
 
 log = logging.getLogger(__name__)
@@ -54,23 +54,17 @@ class Descent:
         return report
 
     def _accumulate(self, optimiser: torch.optim.AdamW, losses: Losses) -> tuple[float, float]:
-        while True:
+        def accumulated(batch_tokens: int) -> tuple[float, float]:
+            self.batch_tokens = batch_tokens
             optimiser.zero_grad(set_to_none=True)
             preference, bonus = 0.0, 0.0
-            try:
-                for loss in losses(self.batch_tokens):
-                    loss.total.backward()
-                    preference += float(loss.preference.detach())
-                    bonus += float(loss.bonus.detach())
-                return preference, bonus
-            except torch.OutOfMemoryError as error:
-                if self.batch_tokens < 64:
-                    raise BoldlyError(
-                        "one prompt with its responses doesn't fit into memory while training: lower "
-                        "`generation.max_tokens`, train an adapter (`adapter: {rank: 16}`), or use a smaller model."
-                    ) from error
-                self.batch_tokens //= 2
-                log.warning("out of memory: the same pairs again in micro-batches of %d tokens", self.batch_tokens)
+            for loss in losses(batch_tokens):
+                loss.total.backward()
+                preference += float(loss.preference.detach())
+                bonus += float(loss.bonus.detach())
+            return preference, bonus
+
+        return within_memory(accumulated, self.batch_tokens, what="one prompt with its responses, while training,")
 
     @staticmethod
     def _fault(preference: float, bonus: float, norm: float) -> str:
