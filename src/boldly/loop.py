@@ -15,6 +15,7 @@ is built again on both goes on where the last one stopped, and ends as if it had
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import fmean
 from typing import Literal, Protocol, runtime_checkable
 
 import torch
@@ -196,14 +197,14 @@ class Loop:
             self.policy, reference, evidence, name=f"iterate-{t + 1}", seed=seed
         )
         self.ledger.record_steps([Step(t, i, step.labels, step.taken, step.reason) for i, step in enumerate(steps)])
+        # Before it is kept, so that no iterate is without: one that was recorded and not kept is made again, the same.
+        facts = {"reference": reference.name, **_summary(steps, candidates)}
+        self.ledger.record_iterate(t + 1, name=self.policy.name, labels=len(labels), facts=facts)
         self.archive.keep(
             self.policy,
             state=self.parts.learner.state(),
             candidates=candidates if self._beliefs else (),
             facts={"labels": len(labels), "reference": reference.name},
-        )
-        self.ledger.record_iterate(
-            t + 1, name=self.policy.name, labels=len(labels), facts={"reference": reference.name}
         )
         return Round(t, self.policy, reference.name, tuple(candidates), newest, steps)
 
@@ -304,6 +305,19 @@ def rounds(loop: Loop, oracle: Oracle) -> Iterator[Round]:
         for _ in answer(loop.ledger, oracle, queries, budget=loop.budget):
             loop.announce("labelling")
         yield loop.fit()
+
+
+def _summary(steps: Sequence[StepReport], candidates: Sequence[Candidates]) -> dict[str, float | None]:
+    """What is told of a round: means over the steps that were taken, and how much its candidates differed."""
+    taken = [step for step in steps if step.taken]
+    texts = [[response.text for response in each.responses] for each in candidates]
+    return {
+        "preference_loss": fmean(step.preference for step in taken) if taken else None,
+        "bonus": fmean(step.bonus for step in taken) if taken else None,
+        "gradient_norm": fmean(step.gradient_norm for step in taken) if taken else None,
+        "refused_steps": len(steps) - len(taken),
+        "distinct_candidates": fmean(len(set(each)) / len(each) for each in texts),
+    }
 
 
 def _require_verdict(given: object) -> None:

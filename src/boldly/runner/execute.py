@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from math import ceil
-from statistics import fmean
+from typing import Any, cast
 
 import torch
 from jinja2 import TemplateError
@@ -24,7 +24,7 @@ from boldly.lm.export import write_model
 from boldly.lm.load import load
 from boldly.lm.model import LanguageModel
 from boldly.lm.policy import LMPolicy
-from boldly.loop import Loop, Round, rounds
+from boldly.loop import Loop, rounds
 from boldly.metrics import append, bought, read, write_samples
 from boldly.oracles import Oracle, load_function
 from boldly.policy import Policy
@@ -35,7 +35,7 @@ from boldly.runner.directory import RunDirectory, begin, choose
 from boldly.runner.judging import Judge, best
 from boldly.runner.result import load_result, save_result
 from boldly.trackers import Trackers
-from boldly.types import Candidates, Prompt
+from boldly.types import Prompt
 
 Observer = Callable[[Progress], None]
 
@@ -65,6 +65,7 @@ def execute(
 
 
 def _execute(run: RunDirectory, config: RunConfig, observe: Observer, oracle: Oracle | None) -> Result:
+    begun = time.monotonic()
     observe(Progress("starting", 0, 0, config.budget))
     torch.set_num_threads(_threads(config))
     prompts = load_prompts(config)
@@ -78,7 +79,9 @@ def _execute(run: RunDirectory, config: RunConfig, observe: Observer, oracle: Or
         archive = DiskArchive(run.iterates, policy)
         newest, state = archive.restore()
         parts.learner.restore(state)
-        watch = _Watch(run, config, observe, ledger, {record.iterate: record for record in read(run.metrics)})
+        watch = _Watch(
+            run, config, observe, ledger, {record.iterate: record for record in read(run.metrics)}, since=begun
+        )
         loop = Loop(
             policy=policy.renamed(f"iterate-{newest}"),
             prompts=prompts.train,
@@ -99,8 +102,8 @@ def _execute(run: RunDirectory, config: RunConfig, observe: Observer, oracle: Or
         if resumed:
             watch.tell(note=f"resumed at round {loop.t}: {ledger.spent().labels} labels kept, none bought again")
         watch.keep(loop, judge)
-        for round in rounds(loop, oracle):
-            watch.keep(loop, judge, round)
+        for _ in rounds(loop, oracle):
+            watch.keep(loop, judge)
         if loop.left:
             watch.tell(note=_stuck(config, watch, loop.t))
         return _finish(run, config, watch, archive, judge, resumed=resumed)
@@ -130,7 +133,7 @@ class _Watch:
         labels = self.ledger.spent().labels
         self.observe(Progress(self.current, self.iterate, labels, self.config.budget, record, note))
 
-    def keep(self, loop: Loop, judge: Judge, round: Round | None = None) -> None:
+    def keep(self, loop: Loop, judge: Judge) -> None:
         """Judge and record the newest iterate, if that has not been done."""
         self.iterate = loop.t
         if self.iterate in self.records:
@@ -140,36 +143,26 @@ class _Watch:
             self.phase("evaluating")
         evaluation = judge(loop.policy, self.iterate) if due else None
         self.phase("writing")
-        record = _record(self.iterate, self.ledger, evaluation, round, dict(self.seconds))
+        record = _record(self.iterate, self.ledger, evaluation, dict(self.seconds))
         self.seconds.clear()
         append(self.run.metrics, record)
         self.records[self.iterate] = record
         self.tell(record, note=_untaught(record))
 
 
-def _record(
-    iterate: int, ledger: Ledger, evaluation: Evaluation | None, round: Round | None, seconds: Mapping[str, float]
-) -> Record:
+def _record(iterate: int, ledger: Ledger, evaluation: Evaluation | None, seconds: Mapping[str, float]) -> Record:
     queries = ledger.queries(iterate - 1) if iterate else ()
     labels = [label for label in ledger.labels() if label.query.round == iterate - 1]
-    steps = [step for step in round.steps if step.taken] if round else []
+    facts = next((dict(kept.facts) for kept in ledger.iterates() if kept.number == iterate), {})
+    facts.pop("reference", None)
     return Record(
         iterate=iterate,
         labels=len(ledger.labels()),
         evaluation=evaluation,
         bought=bought(queries, labels, sum(ledger.attempts(query.id) for query in queries)),
-        distinct_candidates=fmean(_distinct(c) for c in round.candidates) if round else 1.0,
-        preference_loss=fmean(step.preference for step in steps) if steps else None,
-        bonus=fmean(step.bonus for step in steps) if steps else None,
-        gradient_norm=fmean(step.gradient_norm for step in steps) if steps else None,
-        refused_steps=len(round.steps) - len(steps) if round else 0,
         seconds=seconds,
+        **cast(dict[str, Any], facts),
     )
-
-
-def _distinct(candidates: Candidates) -> float:
-    texts = [response.text for response in candidates.responses]
-    return len(set(texts)) / len(texts)
 
 
 def _threads(config: RunConfig) -> int:
