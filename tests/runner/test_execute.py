@@ -91,6 +91,13 @@ def test_a_run_leaves_a_model_a_ledger_and_a_report(default_run):
     assert [line["labels"] for line in lines] == [0, 8, 16, 24]
 
 
+def test_held_out_answers_are_the_policys_own_whatever_the_loop_samples_at(xpo_run, tmp_path):
+    """Nothing is learned in iterate 0, so its evaluation must be the one at temperature 1 to the last bit."""
+    keys = XPO | {"budget": 8, "generation": {"max_tokens": 12, "temperature": 0.3}}
+    cold = boldly.run(**keys, output=str(tmp_path / "run"))
+    assert measured(cold.run)[0]["evaluation"] == measured(xpo_run.run)[0]["evaluation"]
+
+
 def test_the_best_iterate_is_the_one_returned(default_run):
     run = RunDirectory(default_run.run)
     lines = [json.loads(line) for line in run.metrics.read_text().splitlines()]

@@ -30,7 +30,8 @@ def notes(config: RunConfig) -> list[str]:
     if config.generation.temperature != 1.0:
         found.append(
             f"generation.temperature is {config.generation.temperature:g}: responses come from another distribution "
-            "than the policy that is scored and trained, and the theory of every objective assumes them to be one."
+            "than the policy that is scored, trained and (at 1) evaluated, and the theory of every objective assumes "
+            "them to be one."
         )
     if config.hypotheses is not None and not _needs_hypotheses(config):
         found.append("hypotheses are fitted but neither selector nor learner reads them: write `hypotheses: null`.")

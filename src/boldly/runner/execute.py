@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import Any, cast
 
@@ -93,7 +93,7 @@ def _execute(run: RunDirectory, config: RunConfig, observe: Observer, oracle: Or
             seed=config.seed,
             announce=watch.phase,
         )
-        judge = _judge(config, archive[0], prompts.heldout[: config.evaluation.prompts], oracle, ledger)
+        judge = _judge(config, _itself(archive[0]), prompts.heldout[: config.evaluation.prompts], oracle, ledger)
         for note in prompts.notes:
             watch.tell(note=note)
         resumed = newest > 0 or bool(ledger.queries(0))
@@ -141,7 +141,7 @@ class _Watch:
         due = self.iterate % self.config.evaluation.every == 0 or not loop.left
         if due:
             self.phase("evaluating")
-        evaluation = judge(loop.policy, self.iterate) if due else None
+        evaluation = judge(_itself(loop.policy), self.iterate) if due else None
         self.phase("writing")
         record = _record(self.iterate, self.ledger, evaluation, dict(self.seconds))
         self.seconds.clear()
@@ -225,6 +225,12 @@ def _encoded(lm: LanguageModel, prompt: Prompt, places: Mapping[str, str]) -> tu
         ) from error
 
 
+def _itself(policy: Policy) -> Policy:
+    """The policy drawing at temperature 1, which is the one that rewards and KL are of; it may be sampled otherwise."""
+    assert isinstance(policy, LMPolicy)
+    return replace(policy, generation=replace(policy.generation, temperature=1.0))
+
+
 def _judge(config: RunConfig, base: Policy, heldout: Sequence[Prompt], oracle: Oracle, ledger: Ledger) -> Judge:
     kind = load_function("boldly.data.task:style") if config.prompts == "bundled" else None
     evaluations = ceil(ceil(config.budget / config.schedule.labels_per_round) / config.evaluation.every)
@@ -249,7 +255,7 @@ def _finish(
     number, criterion = best(records)
     chosen = next(record for record in records if record.iterate == number)
     if number not in judge.answers:
-        judge(archive[number], number)
+        judge(_itself(archive[number]), number)
     base, evaluation = records[0].evaluation, chosen.evaluation
     result = Result(
         run=run.root,
