@@ -41,9 +41,13 @@ class Word:
 
 WORDS: Mapping[str, Word] = {
     "alpha": Word(1e-4, least=0.0),
+    "anchor": Word(0.02, least=0.0),
     "batch": Word(32, above=0.0),
     "beta": Word(0.1, above=0.0),
+    "bound": Word(8.0, above=0.0),
     "clip": Word(1.0, above=0.0),
+    "decay_to": Word(1.0, least=0.0, most=1.0),
+    "fade": Word(256, above=0.0),
     "flip": Word(0.1, least=0.0, most=1.0),
     "floor": Word(20.0, least=0.0, finite=False),
     "function": Word("oracle.py:reward"),
@@ -52,11 +56,14 @@ WORDS: Mapping[str, Word] = {
     "moving_average.tau": Word(0.1, least=0.0, most=1.0),
     "noise": Word(0.0, least=0.0),
     "novelty": Word(0.25, least=0.0, most=1.0),
+    "optimism": Word(1.0, least=0.0),
     "price": Word(0.0, least=0.0),
+    "prior": Word(2.5, least=0.0),
     "scale": Word(1.0, least=0.0, finite=False),
     "steps": Word(8, above=0.0),
     "tau": Word(0.1, above=0.0),
     "timeout": Word(60.0, above=0.0),
+    "units": Word(64, above=0.0),
     "warmup": Word(64, least=0.0),
     "workers": Word(1, above=0.0),
 }
