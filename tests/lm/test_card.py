@@ -1,5 +1,11 @@
 """The card says what it was told, in a form that the Hub reads, and names no directory of this machine."""
 
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,7 +52,7 @@ def test_the_body_says_everything():
         "intervals at 95% confidence",
         "Seed 7. Written with boldly 0.1.0, torch 2.13.0.",
         "- The labels came from a program, not from people.",
-        "boldly run --model tiny --output=1 --prompts data/a.jsonl --note 'a b'",
+        "boldly run --model tiny --prompts data/a.jsonl --note 'a b' --output again",
     ):
         assert part in text
 
@@ -54,6 +60,35 @@ def test_the_body_says_everything():
 def test_no_directory_of_this_machine_is_named():
     assert "/home" not in render(CARD, "peft")
     assert "ada" not in render(CARD, "peft")
+
+
+@pytest.mark.parametrize("given", ["--output runs/1 --seed 3", "--output=runs/1 --seed 3", "--seed 3"])
+def test_the_command_names_a_directory_of_its_own(given: str):
+    text = render(replace(CARD, command=f"boldly run {given}"), "transformers")
+    assert "```\nboldly run --seed 3 --output again\n```" in text
+
+
+def test_it_links_to_nothing():
+    assert "://" not in render(CARD, "transformers")
+
+
+@pytest.mark.slow
+def test_what_the_card_says_makes_the_model_again(tmp_path: Path):
+    """A small run; then the card's line in that run's directory gives the same labels and the same weights."""
+    program = Path(sys.executable).with_name("boldly")
+    small = "--recipe online-dpo --budget 16 --learner.steps 1 --evaluation.prompts 8 --quiet"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    made = tmp_path / "made"
+    first = [program, "run", *small.split(), "--output", made]
+    subprocess.run(first, check=True, capture_output=True, env=environment)
+    card = (made / "model" / "README.md").read_text()
+    (line,) = re.findall(r"```\n(boldly run .*)\n```", card)
+    words = [program, *shlex.split(line)[1:]]
+    subprocess.run(words, cwd=made, check=True, capture_output=True, env=environment)
+    again = made / "again"
+    assert (again / "model" / "model.safetensors").read_bytes() == (made / "model" / "model.safetensors").read_bytes()
+    rows = [json.loads((run / "result.json").read_text()) for run in (made, again)]
+    assert rows[0] == rows[1]
 
 
 def test_without_figures_or_limits():

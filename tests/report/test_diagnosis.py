@@ -152,7 +152,22 @@ def test_and_not_where_it_is_not(name: str, found: list[Record]):
 
 def test_every_signature_has_both_cases():
     assert set(SHOWING) == set(NOT_SHOWING)
-    assert len(SHOWING) == len(SIGNATURES) + 1  # bonus_runaway reads the floor as well
+    assert len(SHOWING) == len(SIGNATURES) + 1  # bonus_runaway reads the floor as well; ended_early is below
+
+
+@pytest.mark.parametrize(
+    ("found", "words", "setting"),
+    [
+        (run({"truncated": 0.9}), "are cut off", "generation.max_tokens"),
+        (run({"distinct": 0.05}, distinct_candidates=0.1), "one answer only", "objective.beta"),
+    ],
+)
+def test_a_budget_that_was_not_spent_has_its_reason(found: list[Record], words: str, setting: str):
+    finding = next(f for f in diagnose(found, left=32) if f.name == "ended early")
+    assert words in finding.title
+    assert "bought 32 labels and left 32" in finding.evidence
+    assert finding.settings[0] == setting
+    assert "ended early" not in names(found, left=0)
 
 
 @pytest.mark.parametrize("found", [[], [Record(0, 0, None)], [Record(0, 0, BASE)], GOOD])
@@ -200,5 +215,7 @@ def test_settings_that_are_named_exist():
         if hasattr(model, "model_fields"):
             fields |= {f"{section}.{name}" for name in model.model_fields}
     named = {f"{section}.name" for section in REGISTRIES}
-    settings = {key for cases in SHOWING.values() for case in cases for f in diagnose(case) for key in f.settings}
+    settings = {
+        key for cases in SHOWING.values() for case in cases for f in diagnose(case, left=9) for key in f.settings
+    }
     assert settings <= options | fields | named

@@ -11,7 +11,7 @@ from boldly.errors import InvalidInput, StorageError
 from boldly.ledger import Spent
 from boldly.metrics import Sample
 from boldly.progress import Record
-from boldly.report import RunData, render, single, write_report
+from boldly.report import RunData, load, render, single, write_report
 from boldly.report.data import RoundData
 from boldly.report.numbers import number
 from tests.report.fakes import CONFIG, Story, records, write_run
@@ -28,7 +28,7 @@ def html(run: Path) -> str:
 
 
 def data(**changes) -> RunData:
-    made = RunData("made-up", CONFIG, "recipe: xpo", tuple(records(Story())), result={"best": 8})
+    made = RunData(Path("made-up"), CONFIG, "recipe: xpo", tuple(records(Story())), result={"best": 8})
     return replace(made, **changes)
 
 
@@ -102,7 +102,9 @@ def test_every_section_of_the_issue_is_there(html: str):
         "diversity",
         "length",
         "terms",
+        "bonus",
         "gradients",
+        "gained",
         "outcomes",
         "foreseen",
     ]
@@ -122,7 +124,7 @@ def test_the_ledger_adds_up_or_says_that_it_does_not():
 
 
 def test_nothing_found_is_said_in_words():
-    good = data(records=data().records[:1])
+    good = data(records=data().records[:1], result=None)
     assert "Nothing found. Looked for" in render(single(good))
 
 
@@ -158,6 +160,79 @@ def test_the_bonus_is_shown_beside_the_preference_term_only_where_there_is_one()
     assert "exploration bonus" in render(single(data()))
     plain = [replace(record, bonus=None) for record in records(Story())]
     assert "This run used no exploration bonus" in render(single(data(records=tuple(plain))))
+
+
+def curve_of(page, name: str):
+    figures = [f for s in page.sections for b in s.blocks for f in getattr(b, "figures", ())]
+    return next(figure for figure in figures if figure.id == name)
+
+
+def test_a_small_bonus_has_an_axis_of_its_own():
+    """-1e-4 beside 0.5: a curve at 0.0002, on an axis that holds nothing else, and 0.02% in the table."""
+    tiny = [replace(r, bonus=-1e-4, preference_loss=0.5) for r in records(Story())[1:]]
+    figure = curve_of(single(data(records=tuple(tiny))), "bonus")
+    assert [trace["y"] for trace in figure.plot["data"]] == [pytest.approx([2e-4] * 8)]
+    assert figure.plot["layout"]["yaxis"]["rangemode"] == "tozero"
+    assert figure.table.rows[0] == ["16", "−0.0001", "0.50", "0.02%"]
+
+
+def test_the_headline_names_the_labels_of_the_model_that_was_kept():
+    page = single(data(result={"best": 5}))
+    made = data().records
+    assert page.headline.startswith("80 labels took the mean held-out reward from ")
+    assert page.headline.endswith("; 128 were bought in all.")
+    figures = {one.label: one for one in page.key_figures}
+    reward = made[5].evaluation.reward
+    base = number(made[0].evaluation.reward.value)
+    assert figures["Mean reward"].note == f"{number(reward.low)} to {number(reward.high)}; base model {base}"
+    assert (figures["Model kept"].value, figures["Model kept"].note) == ("iterate 5", "after 80 labels")
+
+
+def test_where_the_base_was_kept_its_answers_stand_alone():
+    """Both halves of the file are then of iterate 0."""
+    twice = tuple(Sample(0, f"prompt {i}", "yes", 0.1, True) for _ in range(2) for i in range(3))
+    page = render(single(data(result={"best": 0}, samples=twice)))
+    assert "The base model was kept" in page
+    assert "No answer was kept" not in page
+    assert page.count('<div class="answer">') == 3
+    assert "no iterate did better" in page
+
+
+def test_a_run_that_ended_early_says_so_and_why():
+    page = render(single(data(config={**CONFIG, "budget": 200})))
+    assert "The run ended with 72 labels of its budget not bought; see below why." in page
+    assert "it gives each prompt one answer only" in page
+    assert "ended early" not in render(single(data(config={**CONFIG, "budget": 200}, result=None)))
+
+
+def test_ticks_of_rounds_are_whole(run: Path):
+    page = single(load(run))
+    for name in ("gained", "outcomes", "foreseen"):
+        axis = curve_of(page, name).plot["layout"]["xaxis"]
+        assert (axis["tick0"], axis["dtick"]) == (0, 1)
+
+
+def test_labels_that_prefer_neither_answer_are_named_with_their_share(run: Path):
+    """Two ties in each 16 labels."""
+    page = single(load(run))
+    rows = curve_of(page, "outcomes").table
+    assert [row[list(rows.columns).index("taught nothing")] for row in rows.rows] == ["12%"] * 4
+    section = next(section for section in page.sections if section.id == "rounds")
+    assert section.text[0].startswith("Of 64 labels 8 (12%) prefer neither of their two answers")
+
+
+def test_the_diversity_caption_says_what_the_number_is():
+    """`distinct` is different texts over all texts: two prompts in four sharing one text make 3/4, not 2/4."""
+    reading = curve_of(single(data()), "diversity").reading
+    assert "how many different texts there are among the held-out answers, as a share of them" in reading
+
+
+def test_the_lines_that_make_it_again_name_the_directory_that_was_given(tmp_path: Path):
+    place = write_run(tmp_path / "a run", Story(labels=16))
+    code = list(single(load(place)).sections[-1].blocks)
+    assert code[0].text == f"boldly run --config '{place}/config.yaml' --output '{place}-again'"
+    assert code[1].text == f"boldly export '{place}' --format jsonl -o labels.jsonl"
+    assert f"'{place}/model'" in code[2].text
 
 
 def test_many_kinds_are_gathered():

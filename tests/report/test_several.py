@@ -1,5 +1,6 @@
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,7 @@ def data(recipe: str, seed: int, halfway: float = 60.0, **config) -> RunData:
     story = Story(recipe=recipe, seed=seed, halfway=halfway)
     config = {"oracle": {**CONFIG["oracle"], "seed": seed}, **config}
     settings = {**CONFIG, "recipe": recipe, "seed": seed, "output": f"runs/{recipe}-{seed}", **config}
-    return RunData(f"{recipe}-{seed}", settings, "", tuple(records(story)))
+    return RunData(Path(f"{recipe}-{seed}"), settings, "", tuple(records(story)))
 
 
 def stepping(name: str, rewards: list[float], recipe: str = "xpo", seed: int = 0) -> RunData:
@@ -25,7 +26,7 @@ def stepping(name: str, rewards: list[float], recipe: str = "xpo", seed: int = 0
         Record(t, 16 * t, replace(shape, reward=Interval(reward, reward - 0.1, reward + 0.1, 128)))
         for t, reward in enumerate(rewards)
     ]
-    return RunData(name, {**CONFIG, "recipe": recipe, "seed": seed}, "", tuple(made))
+    return RunData(Path(name), {**CONFIG, "recipe": recipe, "seed": seed}, "", tuple(made))
 
 
 def table(page, section: str, block: int = 0):
@@ -63,11 +64,27 @@ def test_labels_to_the_target_are_those_of_the_curves():
         stepping("d", [0.0, 0.3, 0.3], "dpo"),
     ]
     page = several(runs)
-    assert page.headline == "xpo reached a reward of 0.80 with 48 labels; the other did not."
+    assert page.headline == "xpo reached a reward of 0.80 with 48 labels; dpo not within the 32 it bought."
     rows = table(page, "target").rows
-    assert rows[0] == ["xpo", "48", "32", "never", "75%", "2 of 3", "32, 48, never"]
-    assert rows[1] == ["dpo", "not reached", NONE, NONE, NONE, "0 of 1", "never"]
-    assert table(page, "target", 1).rows[0][1] == "16 (16 to never)"
+    assert rows[0] == ["xpo", "48", "32", "over 32", "75%", "2 of 3", "32, 48, not within 32"]
+    assert rows[1] == ["dpo", "not within 32", NONE, NONE, NONE, "0 of 1", "not within 32"]
+    assert table(page, "target", 1).rows[0][1] == "16 (16 to over 32)"
+    assert "As dpo bought fewer labels than the best needed" in page.standfirst
+
+
+def test_a_group_that_did_not_get_there_is_drawn_where_its_labels_ended():
+    page = several([stepping("a", [0.0, 0.5, 0.8, 1.0]), stepping("d", [0.0, 0.3, 0.3], "dpo")])
+    figure = next(one for one in page.sections if one.id == "target").blocks[0].figures[0]
+    a, d = figure.plot["data"]
+    assert (a["x"], a["marker"]["symbol"]) == ([32.0], "circle")
+    assert (d["x"], d["marker"]["symbol"]) == ([32.0], "triangle-right-open")
+    assert d["error_x"]["array"][0] > 0
+
+
+def test_who_bought_as_many_and_did_not_get_there_is_no_open_question():
+    page = several([stepping("a", [0.0, 0.9, 1.0]), stepping("d", [0.0, 0.3, 0.3, 0.3], "dpo")])
+    assert page.headline.endswith("dpo not within the 48 it bought.")
+    assert "fewer labels" not in page.standfirst
 
 
 def test_the_target_can_be_chosen():

@@ -36,7 +36,8 @@ class Card:
     """What a model card says.
 
     `labels` counts them by kind of verdict; `figures` come from held-out prompts, with intervals at `confidence`;
-    `method` is a sentence on the recipe; `command` makes the model again; `limits` are what not to conclude from it.
+    `method` is a sentence on the recipe; `command` runs the same configuration, given in the run's directory; `limits`
+    are what not to conclude from it.
     """
 
     base_model: str
@@ -63,10 +64,11 @@ def render(card: Card, library: Library) -> str:
     parts = [
         f"---\n{yaml.safe_dump(header, sort_keys=False, allow_unicode=True)}---",
         f"# {base}, aligned with {card.recipe}",
-        f"Trained with [boldly](https://pypi.org/project/boldly) from `{base}`. {card.method}",
+        f"Trained with boldly from `{base}`. {card.method}",
         f"## Labels\n\n{_labels(card.labels)}",
         f"## What they bought\n\n{_figures(card)}",
-        f"## How to make it again\n\n```\n{public_command(card.command)}\n```",
+        f"## How to make it again\n\nIn the directory of its run, which has this model's beside `config.yaml`:\n\n"
+        f"```\n{public_command(_anew(card.command))}\n```",
         f"Seed {card.seed}. {_software(card.software)}",
     ]
     if card.limits:
@@ -82,6 +84,17 @@ def public_name(model: str) -> str:
 def public_command(command: str) -> str:
     """`command` with every absolute path cut to its last part."""
     return shlex.join(_public_word(word) for word in shlex.split(command))
+
+
+def _anew(command: str) -> str:
+    """`command` with a new directory: in the one that it names, the run is done and nothing would be made again."""
+    words, place = shlex.split(command), "--output"
+    kept = [
+        word
+        for before, word in zip(["", *words], words, strict=False)
+        if place not in (word, before) and not word.startswith(f"{place}=")
+    ]
+    return shlex.join([*kept, place, "again"])
 
 
 def _public_word(word: str) -> str:

@@ -52,10 +52,10 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Answers before and after, side by side."""
+    """Answers before and after, side by side; before alone where there is no `after`."""
 
     before: str
-    after: str
+    after: str | None
     pairs: Sequence[Pair]
 
 

@@ -40,9 +40,12 @@ class RoundData:
 
 @dataclass(frozen=True, slots=True)
 class RunData:
-    """A run as its report sees it. `result` is None while the run is going on or after it was stopped."""
+    """A run as its report sees it, with the directory as it was named to the report.
 
-    name: str
+    `result` is None while the run is going on or after it was stopped.
+    """
+
+    root: Path
     config: Mapping[str, Any]
     config_text: str
     records: tuple[Record, ...]
@@ -51,6 +54,21 @@ class RunData:
     evaluation: Spent = field(default_factory=Spent)
     samples: tuple[Sample, ...] = ()
     result: Mapping[str, Any] | None = None
+
+    @property
+    def name(self) -> str:
+        return self.root.resolve().name
+
+    @property
+    def labels(self) -> int:
+        """All that were bought for training."""
+        return max([self.training.labels, *(record.labels for record in self.records)])
+
+    @property
+    def left(self) -> int:
+        """The labels of its budget that a run that has ended did not buy."""
+        budget = self.setting("budget")
+        return max(0, budget - self.labels) if self.result is not None and isinstance(budget, int) else 0
 
     @property
     def recipe(self) -> str:
@@ -83,7 +101,7 @@ def load(run: Path) -> RunData:
     failed = {record.iterate - 1: record.bought.get("failed", 0) for record in records}
     rounds, training, evaluation = _ledger(run / LEDGER, failed)
     return RunData(
-        name=run.resolve().name,
+        root=run,
         config=_mapping(path, text),
         config_text=text,
         records=records,

@@ -17,27 +17,26 @@ def kept(run: RunData) -> Record | None:
     return best(points).record if points else None
 
 
-def bought_labels(run: RunData) -> int:
-    return max([run.training.labels, *(record.labels for record in run.records)])
-
-
 def headline(run: RunData) -> str:
     """One sentence: what the labels did to the number that was to rise."""
-    labels = _labels(bought_labels(run))
+    bought = _labels(run.labels)
     points, record = scored(run.records), kept(run)
     if record is None or record.evaluation is None or not points:
-        return f"{labels} bought so far; no held-out evaluation has been made yet."
-    evaluation = record.evaluation
+        return f"{bought} bought so far; no held-out evaluation has been made yet."
+    evaluation, labels = record.evaluation, _labels(record.labels)
+    more = f"; {count(run.labels)} were bought in all" if run.labels > record.labels else ""
     if evaluation.reward is None:
         assert evaluation.win_rate is not None
-        return _won(labels, evaluation.win_rate)
+        return _won(labels, evaluation.win_rate, more)
     start = points[0].score.value
+    if not run.labels:
+        return f"No label was bought; the base model's mean held-out reward is {number(start)}."
     if record.iterate == points[0].record.iterate:
-        return f"{labels} found nothing better than the base model, whose mean held-out reward is {number(start)}."
+        return f"{bought} found nothing better than the base model, whose mean held-out reward is {number(start)}."
     words = f"from {number(start)} to {number(evaluation.reward.value)}"
     if evaluation.gain is not None and evaluation.gain.low <= 0:
-        return f"{labels} moved the mean held-out reward {words}: too little to tell from chance."
-    return f"{labels} took the mean held-out reward {words}."
+        return f"{labels} moved the mean held-out reward {words}, too little to tell from chance{more}."
+    return f"{labels} took the mean held-out reward {words}{more}."
 
 
 def standfirst(run: RunData) -> str:
@@ -46,19 +45,22 @@ def standfirst(run: RunData) -> str:
     if record is None or record.evaluation is None:
         return "Evaluations appear here as iterates are kept."
     evaluation, said = record.evaluation, []
-    if evaluation.gain is not None and record.iterate != points[0].record.iterate:
+    moved = record.iterate != points[0].record.iterate if points else False
+    if evaluation.gain is not None and moved:
         gain = evaluation.gain
         said.append(
             f"The gain over the base model on the same {count(gain.n)} held-out prompts is {number(gain.value)}, "
             f"with a 95% interval from {number(gain.low)} to {number(gain.high)}."
         )
-    if evaluation.reward is not None and evaluation.win_rate is not None:
+    if evaluation.reward is not None and evaluation.win_rate is not None and moved:
         said.append(f"Its answers beat the base model's in {percent(evaluation.win_rate.value)} of comparisons.")
-    if len(points) > 2:
+    if len(points) > 2 and moved:
         said.append(
             f"It is the best of {len(points)} iterates judged on the same prompts, which flatters it a little; a "
             "fresh set of prompts would be the stricter test."
         )
+    if run.left:
+        said.insert(0, f"The run ended with {_labels(run.left)} of its budget not bought; see below why.")
     if run.result is None:
         said.insert(0, "The run has not ended; this is what it has come to so far.")
     return " ".join(said)
@@ -67,7 +69,7 @@ def standfirst(run: RunData) -> str:
 def key_figures(run: RunData) -> list[KeyFigure]:
     """The few numbers at the top."""
     record, budget = kept(run), run.setting("budget")
-    spent = count(bought_labels(run))
+    spent = count(run.labels)
     of = f"of {count(budget)} in the budget" if isinstance(budget, int) else "bought for training"
     figures = [KeyFigure("Labels", spent, of)]
     if record is None or record.evaluation is None:
@@ -75,15 +77,23 @@ def key_figures(run: RunData) -> list[KeyFigure]:
     evaluation = record.evaluation
     if evaluation.reward is not None:
         start = scored(run.records)[0].score
-        figures.append(KeyFigure("Mean reward", number(evaluation.reward.value), f"base model {number(start.value)}"))
+        ends = f"{number(evaluation.reward.low)} to {number(evaluation.reward.high)}"
+        note = f"{ends}; base model {number(start.value)}"
+        figures.append(KeyFigure("Mean reward", number(evaluation.reward.value), note))
     figures += [
         KeyFigure("Win rate", *_with_range(evaluation.win_rate)),
         KeyFigure("Distance (KL)", f"{number(evaluation.kl_policy.value)} nats", "from the base model"),
         KeyFigure("Cut or unfinished", percent(evaluation.truncated), "of the held-out answers"),
-        KeyFigure("Model kept", f"iterate {record.iterate}", f"after {_labels(record.labels)}"),
+        KeyFigure("Model kept", *_kept(record)),
     ]
     money = run.training.money + run.evaluation.money
     return [*figures, KeyFigure("Paid", number(money), "in the oracle's currency")] if money else figures
+
+
+def _kept(record: Record) -> tuple[str, str]:
+    if not record.iterate:
+        return "the base", "no iterate did better"
+    return f"iterate {record.iterate}", f"after {_labels(record.labels)}"
 
 
 def _with_range(interval: Interval | None) -> tuple[str, str]:
@@ -92,11 +102,12 @@ def _with_range(interval: Interval | None) -> tuple[str, str]:
     return percent(interval.value), f"against the base; {percent(interval.low)} to {percent(interval.high)}"
 
 
-def _won(labels: str, rate: Interval) -> str:
+def _won(labels: str, rate: Interval, more: str) -> str:
     if rate.low > 0.5:
-        return f"{labels} made a model whose answers beat the base model's in {percent(rate.value)} of comparisons."
+        share = percent(rate.value)
+        return f"{labels} made a model whose answers beat the base model's in {share} of comparisons{more}."
     share = span(rate, percent)
-    return f"After {labels} the answers win {share} of comparisons with the base model: no better than it yet."
+    return f"After {labels} the answers win {share} of comparisons with the base model, no better than it yet{more}."
 
 
 def _labels(labels: int) -> str:

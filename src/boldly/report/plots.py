@@ -58,7 +58,9 @@ def areas(x: Sequence[float], shares: Mapping[str, Sequence[float]], *, x_title:
     return {"data": data, "layout": layout}
 
 
-def bars(x: Sequence[float], stacks: Mapping[str, Sequence[float]], *, x_title: str, y_title: str) -> Plot:
+def bars(
+    x: Sequence[float], stacks: Mapping[str, Sequence[float]], *, x_title: str, y_title: str, **layout: Any
+) -> Plot:
     """Counts, stacked."""
     data = [
         {
@@ -70,7 +72,7 @@ def bars(x: Sequence[float], stacks: Mapping[str, Sequence[float]], *, x_title: 
         }
         for i, (name, values) in enumerate(stacks.items())
     ]
-    return {"data": data, "layout": _layout(x_title, y_title, legend=True, barmode="stack", bargap=0.15)}
+    return {"data": data, "layout": _layout(x_title, y_title, legend=True, barmode="stack", bargap=0.15, **layout)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,32 +116,33 @@ def tracks(paths: Sequence[Track], *, x_title: str, y_title: str) -> Plot:
 
 @dataclass(frozen=True, slots=True)
 class Dot:
-    """A value with an interval in a row of its own; an end without limit is drawn to the edge."""
+    """A value with an interval in a row of its own; what is infinite is known to lie beyond `seen`."""
 
     name: str
     value: float
     low: float
     high: float
+    seen: float
     colour: str = PALETTE[0]
 
 
 def dots(rows: Sequence[Dot], *, x_title: str, most: float) -> Plot:
-    """One row for each value. What is not finite is drawn at `most`, as an open marker."""
+    """One row for each value up to `most`. One that is infinite is drawn where it was last seen, as an open marker."""
     data = [
         {
             "type": "scatter",
             "mode": "markers",
             "name": for_plot(row.name),
             "y": [for_plot(row.name)],
-            "x": [min(row.value, most)],
+            "x": [_shown(row)],
             "error_x": {
                 "type": "data",
                 "symmetric": False,
-                "array": [max(0.0, min(row.high, most) - min(row.value, most))],
-                "arrayminus": [max(0.0, min(row.value, most) - min(row.low, most))],
+                "array": [max(0.0, min(row.high, most) - _shown(row))],
+                "arrayminus": [max(0.0, _shown(row) - row.low)],
                 "color": row.colour,
                 "thickness": 2,
-                "width": 5,
+                "width": 5 if math.isfinite(row.high) else 0,
             },
             "marker": {
                 "color": row.colour,
@@ -156,6 +159,10 @@ def dots(rows: Sequence[Dot], *, x_title: str, most: float) -> Plot:
     layout["xaxis"]["range"] = [0, most * 1.05]
     layout["hovermode"] = "closest"
     return {"data": data, "layout": layout}
+
+
+def _shown(row: Dot) -> float:
+    return row.value if math.isfinite(row.value) else row.seen
 
 
 def _line(curve: Line) -> Plot:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from boldly.metrics import LEVEL, Median, labels_to_target, median_interval, target_of_gain
+from boldly.metrics import LEVEL, median_interval, target_of_gain
 from boldly.report.blocks import Figure, Figures, KeyFigure, Page, Section, Table
 from boldly.report.data import RunData
 from boldly.report.diagnosis import diagnose
@@ -11,12 +11,16 @@ from boldly.report.diagnosis.finding import best, scored
 from boldly.report.grouping import Group, final, groups, pointwise
 from boldly.report.numbers import NONE, count, number, percent, span
 from boldly.report.plots import PALETTE, Dot, Line, Track, dots, lines, tracks
+from boldly.report.reached import Reached, reached
 from boldly.report.text import flat
 
 SHARE = 0.8
 """The target's share of the best gain: near the end of the rise, where curves have not yet flattened into noise."""
 
 SHARES = (0.5, 0.65, 0.8, 0.95)
+
+NAMED = 4
+"""Groups that a headline names besides the best."""
 
 LABELS = "labels bought"
 
@@ -31,11 +35,11 @@ def several(runs: Sequence[RunData], target: float | None = None) -> Page:
             _title(runs), _kicker(runs, compared), "No run has been evaluated yet.", "", [], [_runs_section(runs)]
         )
     aim = target_of_gain(curves, SHARE) if target is None else target
-    reached = [_to_target(group, aim) for group in compared]
+    found = [reached(group, aim) for group in compared]
     return Page(
         title=_title(runs),
         kicker=_kicker(runs, compared),
-        headline=_headline(compared, reached, aim, measure),
+        headline=_headline(found, aim, measure),
         standfirst=(
             f"The target is a held-out {measure} of {number(aim)}"
             + (
@@ -44,15 +48,12 @@ def several(runs: Sequence[RunData], target: float | None = None) -> Page:
                 else ", as it was asked for."
             )
             + " A run has reached it at the first of two successive evaluations at or above it. Runs with the same "
-            "settings and different seeds are one group."
+            "settings and different seeds are one group." + _too_short(found)
         ),
-        key_figures=[
-            KeyFigure(group.name, _median(median), f"labels; reached by {_runs_that_reached(group, aim)}")
-            for group, median in zip(compared, reached, strict=True)
-        ],
+        key_figures=[KeyFigure(one.group.name, one.words, f"labels; reached by {one.runs}") for one in found],
         sections=[
             _curves_section(compared, measure, aim),
-            _target_section(compared, reached, curves, aim),
+            _target_section(found, curves, aim),
             _frontier_section(compared, measure),
             _outcome_section(compared, measure),
             _runs_section(runs),
@@ -60,17 +61,36 @@ def several(runs: Sequence[RunData], target: float | None = None) -> Page:
     )
 
 
-def _headline(compared: Sequence[Group], reached: Sequence[Median], aim: float, measure: str) -> str:
-    ranked = sorted(zip(reached, compared, strict=True), key=lambda item: item[0].value)
-    first, second = ranked[0], ranked[1] if len(ranked) > 1 else None
-    if math.isinf(first[0].value):
+def _headline(found: Sequence[Reached], aim: float, measure: str) -> str:
+    ranked = sorted(found, key=lambda one: one.median.value)
+    first, others = ranked[0], ranked[1:]
+    if not first.reached:
         return f"No recipe reached a {measure} of {number(aim)} in half of its runs."
-    words = f"{first[1].name} reached a {measure} of {number(aim)} with {_median(first[0])} labels"
-    if second is None:
-        return f"{words}."
-    if math.isinf(second[0].value):
-        return f"{words}; {'the other did not' if len(ranked) == 2 else 'no other did'}."
-    return f"{words}, {second[1].name} with {_median(second[0])}."
+    said = [
+        f", {one.group.name} with {one.words}"
+        if one.reached
+        else f"; {one.group.name} not within the {one.limit} it bought"
+        for one in others
+    ]
+    more = f"; {len(said) - NAMED} more are below" if len(said) > NAMED else ""
+    words = f"{first.group.name} reached a {measure} of {number(aim)} with {first.words} labels"
+    return f"{words}{''.join(said[:NAMED])}{more}."
+
+
+def _too_short(found: Sequence[Reached]) -> str:
+    """A sentence on those that ended before the labels that another one needed."""
+    needed = min(one.median.value for one in found)
+    names = [one.group.name for one in found if not one.reached and one.short[-1] < needed < math.inf]
+    if not names:
+        return ""
+    return (
+        f" As {_listed(names)} bought fewer labels than the best needed, nothing here says whether as many would have "
+        "been enough: give them the same budget before you choose."
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _curves_section(compared: Sequence[Group], measure: str, aim: float) -> Section:
@@ -103,9 +123,7 @@ def _curves_section(compared: Sequence[Group], measure: str, aim: float) -> Sect
                 [
                     Figure(
                         "curves",
-                        f"Median {measure} over seeds",
-                        "The line is the median over the runs of a group. The band is an interval for that median "
-                        "from the runs' own order; with fewer than six runs it goes from the worst to the best.",
+                        *_curve_words(compared, measure),
                         lines(drawn, x_title=LABELS, y_title=measure),
                         Table(["recipe", "labels", f"median {measure}", "from", "to", "runs"], rows),
                     )
@@ -115,44 +133,59 @@ def _curves_section(compared: Sequence[Group], measure: str, aim: float) -> Sect
     )
 
 
-def _target_section(
-    compared: Sequence[Group], reached: Sequence[Median], curves: Sequence[Sequence[tuple[int, float]]], aim: float
-) -> Section:
+def _curve_words(compared: Sequence[Group], measure: str) -> tuple[str, str]:
+    """The title of the curves and how to read them."""
+    if all(len(group.runs) == 1 for group in compared):
+        one = (
+            "A line is a single run; another seed may go another way, so more of them would make the bands of a median."
+        )
+        return f"{measure.capitalize()} of each run", one
+    return (
+        f"Median {measure} over seeds",
+        "The line is the median over the runs of a group. The band is an interval for that median from the runs' own "
+        "order; with fewer than six runs it goes from the worst to the best.",
+    )
+
+
+def _target_section(found: Sequence[Reached], curves: Sequence[Sequence[tuple[int, float]]], aim: float) -> Section:
     most = 1.15 * max(one[-1][0] for one in curves)
-    rows = [
-        Dot(f"{group.name}", median.value, median.low, median.high, PALETTE[i % len(PALETTE)])
-        for i, (group, median) in enumerate(zip(compared, reached, strict=True))
-    ]
+    rows = [_dot(one, PALETTE[i % len(PALETTE)]) for i, one in enumerate(found)]
     targets = [(share, target_of_gain(curves, share)) for share in SHARES]
-    coverage = min((median.coverage for median in reached if median.n > 1), default=0.0)
+    coverage = min((one.median.coverage for one in found if one.median.n > 1), default=0.0)
     figure = Figure(
         "labels-to-target",
         f"Labels until {number(aim)} is reached",
-        f"{_dot_words(coverage)} A run that never got there counts as later than any; an open triangle at the edge "
-        "says that half did not.",
+        f"{_dot_words(coverage)} An open triangle stands where the labels ended of a group of which half had not got "
+        "there: it needs more than that, if it gets there at all. In a median a run that did not get there counts as "
+        "later than any.",
         dots(rows, x_title="labels", most=most),
         Table(
             ["recipe", "median", "from", "to", "covers", "runs that reached it", "each run"],
             [
                 [
-                    group.name,
-                    _median(m),
-                    _whole(m.low) if m.n > 1 else NONE,
-                    _whole(m.high) if m.n > 1 else NONE,
-                    percent(m.coverage) if m.n > 1 else NONE,
-                    _runs_that_reached(group, aim),
-                    ", ".join(_whole(labels) for labels in _each(group, aim)),
+                    one.group.name,
+                    one.words,
+                    _end(one, one.median.low) if one.median.n > 1 else NONE,
+                    _end(one, one.median.high) if one.median.n > 1 else NONE,
+                    percent(one.median.coverage) if one.median.n > 1 else NONE,
+                    one.runs,
+                    one.every_run,
                 ]
-                for group, m in zip(compared, reached, strict=True)
+                for one in found
             ],
         ),
     )
     table = Table(
         ["recipe", *(f"{percent(share)} of the gain ({number(value)})" for share, value in targets)],
-        [[group.name, *(_with_interval(_to_target(group, value)) for _, value in targets)] for group in compared],
+        [[one.group.name, *(_with_interval(reached(one.group, value)) for _, value in targets)] for one in found],
         "Labels to other targets: median over seeds and its interval",
     )
     return Section("target", "Labels to the target", [], [Figures([figure]), table])
+
+
+def _dot(one: Reached, colour: str) -> Dot:
+    end = float(one.short[-1]) if one.short else math.inf
+    return Dot(one.group.name, one.median.value, one.median.low, one.median.high, end, colour)
 
 
 def _frontier_section(compared: Sequence[Group], measure: str) -> Section:
@@ -216,7 +249,7 @@ def _runs_section(runs: Sequence[RunData]) -> Section:
     rows = []
     for run in runs:
         points = scored(run.records)
-        findings = diagnose(run.records, floor=run.floor)
+        findings = diagnose(run.records, floor=run.floor, left=run.left)
         rows.append(
             [
                 flat(run.name),
@@ -225,7 +258,7 @@ def _runs_section(runs: Sequence[RunData]) -> Section:
                 count(run.training.labels),
                 span(best(points).score) if points else NONE,
                 "; ".join(finding.name for finding in findings) or "nothing found",
-                "done" if run.result is not None else "not ended",
+                _state(run),
             ]
         )
     return Section(
@@ -236,18 +269,10 @@ def _runs_section(runs: Sequence[RunData]) -> Section:
     )
 
 
-def _each(group: Group, aim: float) -> list[float]:
-    reached = [labels_to_target(one, aim) for one in group.curves]
-    return [math.inf if labels is None else float(labels) for labels in reached]
-
-
-def _to_target(group: Group, aim: float) -> Median:
-    return median_interval(_each(group, aim))
-
-
-def _runs_that_reached(group: Group, aim: float) -> str:
-    each = _each(group, aim)
-    return f"{sum(map(math.isfinite, each))} of {len(each)}"
+def _state(run: RunData) -> str:
+    if run.result is None:
+        return "not ended"
+    return f"ended with {count(run.left)} labels not bought" if run.left else "done"
 
 
 def _dot_words(coverage: float) -> str:
@@ -257,18 +282,15 @@ def _dot_words(coverage: float) -> str:
     return f"The dot is the median over seeds, the bar its interval by order statistics{short}."
 
 
-def _whole(labels: float) -> str:
-    return "never" if math.isinf(labels) else count(round(labels))
+def _end(one: Reached, labels: float) -> str:
+    """An end of a median's interval."""
+    return f"over {one.limit}" if math.isinf(labels) else count(round(labels))
 
 
-def _median(median: Median) -> str:
-    return "not reached" if math.isinf(median.value) else count(round(median.value))
-
-
-def _with_interval(median: Median) -> str:
-    if median.n == 1 or math.isinf(median.low):
-        return _median(median)
-    return f"{_median(median)} ({_whole(median.low)} to {_whole(median.high)})"
+def _with_interval(one: Reached) -> str:
+    if one.median.n == 1 or math.isinf(one.median.low):
+        return one.words
+    return f"{one.words} ({_end(one, one.median.low)} to {_end(one, one.median.high)})"
 
 
 def _measure(runs: Sequence[RunData]) -> str:

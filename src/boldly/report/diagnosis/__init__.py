@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from boldly.progress import Record
-from boldly.report.diagnosis import labels, policy, training
+from boldly.report.diagnosis import ended, labels, policy, training
 from boldly.report.diagnosis.finding import Finding, Severity
 
 SIGNATURES = (
@@ -25,12 +25,14 @@ SIGNATURES = (
 _ORDER: tuple[Severity, ...] = ("serious", "warning", "note")
 
 
-def diagnose(records: Sequence[Record], *, floor: float = 20.0) -> list[Finding]:
+def diagnose(records: Sequence[Record], *, floor: float = 20.0, left: int = 0) -> list[Finding]:
     """Everything the signatures find, the most serious first.
 
-    `floor` (nats) is where the objective's bonus ends; see `boldly.objectives.bounded_log_ratio`.
+    `floor` (nats) is where the objective's bonus ends; see `boldly.objectives.bounded_log_ratio`. `left` are the labels
+    of the budget that a run did not buy though it has ended.
     """
-    found = [training.bonus_runaway(records, floor), *(signature(records) for signature in SIGNATURES)]
+    further = (ended.ended_early(records, left), training.bonus_runaway(records, floor))
+    found = [*further, *(signature(records) for signature in SIGNATURES)]
     return sorted((finding for finding in found if finding), key=lambda finding: _ORDER.index(finding.severity))
 
 
