@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from boldly.ledger.protocol import Spent
 from boldly.metrics import OUTCOMES
@@ -205,7 +206,7 @@ def _rounds(one: Gained) -> str:
     return str(one.last) if one.first == one.last else f"{one.first} to {one.last}"
 
 
-def _whole_rounds(rounds: int) -> dict[str, float]:
+def _whole_rounds(rounds: int) -> dict[str, Any]:
     """Ticks at whole rounds, at most about a dozen."""
     return {"tick0": 0, "dtick": max(1, math.ceil(rounds / 12)), "range": [-0.6, rounds - 0.4]}
 

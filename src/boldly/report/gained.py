@@ -42,4 +42,5 @@ def gained(records: Sequence[Record]) -> list[Gained]:
 
 
 def per_label(gain: Interval, labels: int) -> Interval | None:
-    return Interval(*(value / labels for value in gain[:3]), gain.n) if labels else None
+    """A gain shared out over the labels it took; None for no labels."""
+    return Interval(gain.value / labels, gain.low / labels, gain.high / labels, gain.n) if labels else None
