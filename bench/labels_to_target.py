@@ -62,9 +62,9 @@ RECIPES = [
     *(Row(name, {"recipe": name}, 5, 1024, every=128) for name in ("selm", "vpo", "iterative-dpo")),
 ]
 INGREDIENTS = [
-    Row("online-dpo, 16 steps of 32 on all labels", {**DPO, "learner": REPLAY}, 3, 512, every=64),
-    Row("online-dpo, 96 samples a label, pairs by hypotheses", {**DPO, **CHOSEN}, 3, 1024, every=64),
-    Row("the same, 16 steps of 32 on all labels", {**DPO, **CHOSEN, "learner": REPLAY}, 3, 512, every=64),
+    Row("online-dpo, 16 steps of 32 on all labels", {**DPO, "learner": REPLAY}, 2, 512, every=64),
+    Row("online-dpo, 96 samples a label, pairs by hypotheses", {**DPO, **CHOSEN}, 2, 512, every=64),
+    Row("the same, 16 steps of 32 on all labels", {**DPO, **CHOSEN, "learner": REPLAY}, 2, 512, every=64),
     Row("default, pairs at random", {"recipe": "default", "selector": "random_pair"}, 3, 256),
     Row("default, no novelty", {"recipe": "default", "selector": {"name": "thompson", "novelty": 0.0}}, 3, 256),
     Row("default, 12 samples a label", {"recipe": "default", "schedule": {"prompts_per_label": 1}}, 3, 256),
@@ -75,7 +75,7 @@ OTHER_TASKS = [
     Row("online-dpo, second task", DPO, 3, 3072, every=128, preset="second", until=0.70),
 ]
 BONUS = [
-    Row(f"xpo, ratio {value:g}, {place}", ratio(value), 3, 768, every=128, preset=preset)
+    Row(f"xpo, ratio {value:g}, {place}", ratio(value), 3, 512, every=64, preset=preset)
     for preset, place in (("default", "trap"), ("modal", "no trap"))
     for value in (0.0, *RATIOS)
 ]
