@@ -57,6 +57,22 @@ BAD: list[tuple[list[str], dict[str, str], str]] = [
     (["--output", "taken/run"], {"taken": "a file"}, "`output` is taken/run, where nothing can be written"),
     (["--output", "x" * 300], {}, "where nothing can be written (File name too long)"),
     (["--device", "cuda:77"], {}, "`device` is cuda:77, which can't be used here"),
+    (
+        ["--recipe", "xpo", "--objective.alpha", "[1e-5, 5e-6]"],
+        {},
+        "--objective.alpha: `objective.alpha` is [1e-05, 5e-06], but it has to be a number: write "
+        "`--objective.alpha 0.0001`.",
+    ),
+    (
+        ["--recipe", "xpo", "--objective.beta", "[0.1, 0.2]"],
+        {},
+        "--objective.beta: `objective.beta` is [0.1, 0.2], but it has to be a number: write `--objective.beta 0.1`.",
+    ),
+    (
+        ["--config", "run.yaml"],
+        {"run.yaml": "recipe: xpo\nobjective:\n  alpha: [1.0e-5, 5.0e-6]"},
+        "run.yaml:3: `objective.alpha` is [1e-05, 5e-06], but it has to be a number: write `alpha: 0.0001`.",
+    ),
     (["--budget", "0"], {}, "--budget: `budget` is 0, but it has to be a number above 0"),
     (["--budget", "-1"], {}, "--budget: `budget` is -1, but it has to be a number above 0"),
     (["--budget", "lots"], {}, "--budget: `budget` is lots, but it has to be a whole number"),

@@ -151,6 +151,16 @@ def test_a_full_export_names_no_directory_of_this_machine(run: Run, tmp_path: Pa
         assert str(tmp_path).encode() not in path.read_bytes(), path.name
 
 
+def test_an_adapter_names_its_base_as_it_was_given_and_no_other_directory(run: Run, tmp_path: Path):
+    """peft has to find the base, so that one path stays, as in what peft itself writes."""
+    policy, archive = run("llama", Adapter(rank=2))
+    write_model(archive, 1, tmp_path / "model", merge=False, card=CARD)
+    base = str(policy.lm.directory)
+    assert json.loads((tmp_path / "model" / "adapter_config.json").read_text())["base_model_name_or_path"] == base
+    found = {path.name: path.read_text("latin-1").count(str(tmp_path)) for path in (tmp_path / "model").iterdir()}
+    assert {name: count for name, count in found.items() if count} == {"adapter_config.json": 1}
+
+
 def test_an_export_replaces_an_earlier_one_and_nothing_else(run: Run, tmp_path: Path):
     _, archive = run()
     write_model(archive, 1, tmp_path / "model", merge=False, card=CARD)

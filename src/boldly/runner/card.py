@@ -57,10 +57,19 @@ def card_of(config: RunConfig, result: Result, ledger: Ledger) -> Card:
             "torch": torch.__version__,
             "transformers": transformers.__version__,
         },
-        limits=(
-            f"Judged on at most {config.evaluation.prompts} held-out prompts by the oracle that labelled.",
-            f"Chosen among all iterates by {result.chosen_by.replace('_', ' ')} on them, which flatters it a little.",
-        ),
+        limits=_limits(config, result),
+    )
+
+
+def _limits(config: RunConfig, result: Result) -> tuple[str, ...]:
+    if result.chosen_by == "newest":
+        return (
+            "The newest iterate, judged by nobody: no reward and no win rate on held-out prompts says whether it is "
+            "better than the base.",
+        )
+    return (
+        f"Judged on at most {config.evaluation.prompts} held-out prompts by the oracle that labelled.",
+        f"Chosen among all iterates by {result.chosen_by.replace('_', ' ')} on them, which flatters it a little.",
     )
 
 
