@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shlex
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,7 +12,7 @@ import pytest
 import yaml
 from huggingface_hub import ModelCard
 
-from boldly.lm.card import Card, Estimate, Figure, Library, public_command, public_name, render
+from boldly.lm.card import Card, Estimate, Figure, Library, public, public_name, render
 
 CARD = Card(
     base_model="/home/ada/models/tiny",
@@ -25,7 +24,14 @@ CARD = Card(
         Figure("win rate against the base", Estimate(0.83, 0.78, 0.87)),
     ),
     confidence=0.95,
-    command="boldly run --model /home/ada/models/tiny --output=/home/ada/runs/1 --prompts data/a.jsonl --note 'a b'",
+    configuration={
+        "model": "/home/ada/models/tiny",
+        "prompts": "data/a.jsonl",
+        "oracle": {"name": "program", "function": "~/ada/oracle.py:reward"},
+        "report_to": ["/home/ada/somewhere"],
+        "adapter": None,
+        "budget": 256,
+    },
     seed=7,
     software={"boldly": "0.1.0", "torch": "2.13.0"},
     limits=("The labels came from a program, not from people.",),
@@ -52,20 +58,30 @@ def test_the_body_says_everything():
         "intervals at 95% confidence",
         "Seed 7. Written with boldly 0.1.0, torch 2.13.0.",
         "- The labels came from a program, not from people.",
-        "boldly run --model tiny --prompts data/a.jsonl --note 'a b' --output again",
+        "boldly run --config run.yaml",
     ):
         assert part in text
 
 
 def test_no_directory_of_this_machine_is_named():
     assert "/home" not in render(CARD, "peft")
-    assert "ada" not in render(CARD, "peft")
+    assert "ada/" not in render(CARD, "peft")
 
 
-@pytest.mark.parametrize("given", ["--output runs/1 --seed 3", "--output=runs/1 --seed 3", "--seed 3"])
-def test_the_command_names_a_directory_of_its_own(given: str):
-    text = render(replace(CARD, command=f"boldly run {given}"), "transformers")
-    assert "```\nboldly run --seed 3 --output again\n```" in text
+def configuration_of(card: str) -> str:
+    (block,) = re.findall(r"```yaml\n(.*?)```", card, flags=re.DOTALL)
+    return block
+
+
+def test_the_configuration_is_all_there_with_public_paths():
+    assert yaml.safe_load(configuration_of(render(CARD, "transformers"))) == {
+        "model": "tiny",
+        "prompts": "data/a.jsonl",
+        "oracle": {"name": "program", "function": "oracle.py:reward"},
+        "report_to": ["somewhere"],
+        "adapter": None,
+        "budget": 256,
+    }
 
 
 def test_it_links_to_nothing():
@@ -74,18 +90,16 @@ def test_it_links_to_nothing():
 
 @pytest.mark.slow
 def test_what_the_card_says_makes_the_model_again(tmp_path: Path):
-    """A small run; then the card's line in that run's directory gives the same labels and the same weights."""
+    """A small run; then the card's configuration, anywhere, gives the same result and the same weights."""
     program = Path(sys.executable).with_name("boldly")
     small = "--recipe online-dpo --budget 16 --learner.steps 1 --evaluation.prompts 8 --quiet"
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    made = tmp_path / "made"
+    made, again = tmp_path / "made", tmp_path / "again"
     first = [program, "run", *small.split(), "--output", made]
     subprocess.run(first, check=True, capture_output=True, env=environment)
-    card = (made / "model" / "README.md").read_text()
-    (line,) = re.findall(r"```\n(boldly run .*)\n```", card)
-    words = [program, *shlex.split(line)[1:]]
-    subprocess.run(words, cwd=made, check=True, capture_output=True, env=environment)
-    again = made / "again"
+    (tmp_path / "run.yaml").write_text(configuration_of((made / "model" / "README.md").read_text()))
+    second = [program, "run", "--config", "run.yaml", "--output", again]
+    subprocess.run(second, cwd=tmp_path, check=True, capture_output=True, env=environment)
     assert (again / "model" / "model.safetensors").read_bytes() == (made / "model" / "model.safetensors").read_bytes()
     rows = [json.loads((run / "result.json").read_text()) for run in (made, again)]
     assert rows[0] == rows[1]
@@ -109,4 +123,4 @@ def test_public_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "models" / "base").mkdir(parents=True)
     assert public_name("models/base") == "base"
     assert public_name("~/models/base") == "base"
-    assert public_command("boldly run ~/runs/a --url=https://host/path") == "boldly run a --url=https://host/path"
+    assert public(["~/runs/a", "https://host/path", 3]) == ["a", "https://host/path", 3]

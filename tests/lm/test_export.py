@@ -25,7 +25,7 @@ from boldly.lm.policy import LMPolicy
 
 TOKENS = torch.tensor([[7, 9, 30, 41, 12, 100, 2]])
 TEXT = "Grüße, <eos> 12\n + 3"
-CARD = Card("base", "xpo", "A method.", {"preference": 4}, (), 0.95, "boldly run", 0, {"boldly": "0"}, ())
+CARD = Card("base", "xpo", "A method.", {"preference": 4}, (), 0.95, {"recipe": "xpo"}, 0, {"boldly": "0"}, ())
 
 Run = Callable[..., tuple[LMPolicy, DiskArchive]]
 

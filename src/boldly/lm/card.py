@@ -1,6 +1,5 @@
 """The model card: what a trained model is, what its labels bought, and how to make it again."""
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -36,8 +35,8 @@ class Card:
     """What a model card says.
 
     `labels` counts them by kind of verdict; `figures` come from held-out prompts, with intervals at `confidence`;
-    `method` is a sentence on the recipe; `command` runs the same configuration, given in the run's directory; `limits`
-    are what not to conclude from it.
+    `method` is a sentence on the recipe; `configuration` is what `boldly run --config` takes, without the run's own
+    directory; `limits` are what not to conclude from it.
     """
 
     base_model: str
@@ -46,7 +45,7 @@ class Card:
     labels: Mapping[str, int]
     figures: tuple[Figure, ...]
     confidence: float
-    command: str
+    configuration: Mapping[str, object]
     seed: int
     software: Mapping[str, str]
     limits: tuple[str, ...]
@@ -62,13 +61,13 @@ def render(card: Card, library: Library) -> str:
         "tags": ["boldly", "preference-optimization", "online", card.recipe],
     }
     parts = [
-        f"---\n{yaml.safe_dump(header, sort_keys=False, allow_unicode=True)}---",
+        f"---\n{_yaml(header)}---",
         f"# {base}, aligned with {card.recipe}",
         f"Trained with boldly from `{base}`. {card.method}",
         f"## Labels\n\n{_labels(card.labels)}",
         f"## What they bought\n\n{_figures(card)}",
-        f"## How to make it again\n\nIn the directory of its run, which has this model's beside `config.yaml`:\n\n"
-        f"```\n{public_command(_anew(card.command))}\n```",
+        "## How to make it again\n\nSave this as `run.yaml`; paths are cut to their last part.\n\n"
+        f"```yaml\n{_yaml(public(card.configuration))}```\n\n```\nboldly run --config run.yaml\n```",
         f"Seed {card.seed}. {_software(card.software)}",
     ]
     if card.limits:
@@ -81,25 +80,21 @@ def public_name(model: str) -> str:
     return model.partition("@")[0] if is_hub_name(model) else PurePath(model).name
 
 
-def public_command(command: str) -> str:
-    """`command` with every absolute path cut to its last part."""
-    return shlex.join(_public_word(word) for word in shlex.split(command))
+def public(value: object) -> object:
+    """A configuration's value with every absolute path in it cut to its last part."""
+    match value:
+        case str() if value.startswith(("/", "~")):
+            return PurePath(value).name
+        case Mapping():
+            return {key: public(each) for key, each in value.items()}
+        case list():
+            return [public(each) for each in value]
+        case _:
+            return value
 
 
-def _anew(command: str) -> str:
-    """`command` with a new directory: in the one that it names, the run is done and nothing would be made again."""
-    words, place = shlex.split(command), "--output"
-    kept = [
-        word
-        for before, word in zip(["", *words], words, strict=False)
-        if place not in (word, before) and not word.startswith(f"{place}=")
-    ]
-    return shlex.join([*kept, place, "again"])
-
-
-def _public_word(word: str) -> str:
-    key, equals, value = word.rpartition("=")
-    return f"{key}{equals}{PurePath(value).name}" if value.startswith(("/", "~")) else word
+def _yaml(value: object) -> str:
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True)
 
 
 def _labels(labels: Mapping[str, int]) -> str:

@@ -49,7 +49,7 @@ def card_of(config: RunConfig, result: Result, ledger: Ledger) -> Card:
             if model
         ),
         confidence=0.95,
-        command="boldly run --config config.yaml",
+        configuration=config.model_dump(mode="json", exclude={"output"}),
         seed=config.seed,
         software={
             "boldly": version("boldly"),
