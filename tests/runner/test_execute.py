@@ -164,10 +164,12 @@ def start(keys):
 def files(root):
     """The files of a run that goes on, and when each was changed; one may be gone before it is looked at."""
     found = []
-    for path in sorted(root.rglob("*")) if root.exists() else ():
-        with suppress(FileNotFoundError):
-            found.append((str(path), path.stat().st_mtime_ns))
-    return found
+    for folder, _, names in os.walk(root):  # which passes over a folder that is gone before it is opened
+        for name in names:
+            with suppress(FileNotFoundError):
+                path = os.path.join(folder, name)
+                found.append((path, os.stat(path).st_mtime_ns))
+    return sorted(found)
 
 
 OFTEN = (1, 2, 4, 6, 9, 12, 16)
