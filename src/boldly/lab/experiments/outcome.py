@@ -1,0 +1,96 @@
+"""What an experiment found: claims, what was measured of each, and the curves and tables that show it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A median over repetitions with a band around it; `low` and `high` may be empty where there is no band."""
+
+    name: str
+    x: Sequence[float]
+    middle: Sequence[float]
+    low: Sequence[float] = ()
+    high: Sequence[float] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """Curves over one axis, with a sentence that says how to read them. `id` is unique in the experiment."""
+
+    id: str
+    title: str
+    reading: str
+    x_title: str
+    y_title: str
+    curves: Sequence[Curve]
+    log_x: bool = False
+    log_y: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A table of text; the first column names the row."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One claim and what became of it.
+
+    `claim` is one sentence with its source. `verdict` is what was measured, in one or two sentences with the numbers.
+    `holds` is None where nothing was claimed and the measurement stands for itself.
+    """
+
+    id: str
+    title: str
+    claim: str
+    verdict: str
+    holds: bool | None
+    plots: Sequence[Plot] = ()
+    tables: Sequence[Grid] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One number of one method with its 95% interval over `n` repetitions; infinity for a target not reached."""
+
+    method: str
+    measure: str
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Everything an experiment found. `instance` describes the problem, a paragraph each; `settings` reproduce it."""
+
+    name: str
+    title: str
+    question: str
+    instance: Sequence[str]
+    settings: Mapping[str, Any]
+    findings: Sequence[Finding]
+    scores: Sequence[Score]
+
+
+Watch = Callable[[float], None]
+"""Called with the share of an experiment that is done, from 0 to 1."""
+
+
+def unwatched(share: float) -> None:
+    """The watch of an experiment that nobody looks at."""
+
+
+@runtime_checkable
+class Experiment(Protocol):
+    """A question that the lab can answer: a function whose keyword arguments are its settings."""
+
+    def __call__(self, *, watch: Watch = unwatched, **settings: Any) -> Outcome: ...
