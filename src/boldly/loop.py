@@ -16,7 +16,7 @@ is built again on both goes on where the last one stopped, and ends as if it had
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -141,6 +141,11 @@ class Loop:
         return max(0, min(rest, self.schedule.labels_per_round))
 
     @property
+    def asked(self) -> bool:
+        """Whether the queries of this round are stored."""
+        return bool(self.ledger.queries(self.t))
+
+    @property
     def reference(self) -> Policy:
         """The reference of the round that is going on."""
         return self.parts.reference(self.t, self.archive)
@@ -151,7 +156,7 @@ class Loop:
         Empty where no two payable responses could be found, or where nothing is left to spend.
         """
         self.announce("sampling")
-        if not self.ledger.queries(self.t) and self.left:
+        if not self.asked and self.left:
             self.ledger.ask(self._select(self.left))
         return self.ledger.waiting(self.t)
 
@@ -170,6 +175,11 @@ class Loop:
                 attempt = self.ledger.reserve(query.id, bound=0.0, budget=self.budget)
                 if self.ledger.tell(attempt.id, verdict, source=source, price=0.0):
                     labelled.add(query.id)
+
+    def buy(self, queries: Sequence[Query], oracle: Oracle) -> None:
+        """Ask the oracle and store its verdicts, as `boldly.oracles.answer` does: `tell` for an oracle with a price."""
+        for _ in answer(self.ledger, oracle, queries, budget=self.budget):
+            self.announce("labelling")
 
     def fit(self) -> Round:
         """Fit the policy to the labels of every round, keep it as the next iterate, and go on to the next round.
@@ -293,17 +303,41 @@ class Loop:
         return [self.prompts[i] for i in torch.randint(len(self.prompts), (size,), generator=generator).tolist()]
 
 
-def rounds(loop: Loop, oracle: Oracle) -> Iterator[Round]:
-    """Algorithm 1: ask, tell and fit until the budget is spent. It neither prints nor evaluates: the caller does.
+Queries = TypeVar("Queries")
+Answers = TypeVar("Answers", contravariant=True)
+Done = TypeVar("Done", covariant=True)
+
+
+@runtime_checkable
+class Turns(Protocol[Queries, Answers, Done]):
+    """What Algorithm 1 turns: the `Loop` of one run, or all the repetitions of an exact experiment (`boldly.lab`).
+
+    `left` is how many labels may still be bought in this round, `asked` whether its queries are there already.
+    """
+
+    @property
+    def left(self) -> int: ...
+
+    @property
+    def asked(self) -> bool: ...
+
+    def ask(self) -> Queries: ...
+
+    def buy(self, queries: Queries, oracle: Answers, /) -> None: ...
+
+    def fit(self) -> Done: ...
+
+
+def rounds(loop: Turns[Queries, Answers, Done], oracle: Answers) -> Iterator[Done]:
+    """Algorithm 1: ask, buy and fit until the budget is spent. It neither prints nor evaluates: the caller does.
 
     Ends early where the policy gives no two payable responses to any prompt.
     """
-    while loop.left or loop.ledger.queries(loop.t):
+    while loop.left or loop.asked:
         queries = loop.ask()
-        if not loop.ledger.queries(loop.t):
+        if not loop.asked:
             return
-        for _ in answer(loop.ledger, oracle, queries, budget=loop.budget):
-            loop.announce("labelling")
+        loop.buy(queries, oracle)
         yield loop.fit()
 
 
