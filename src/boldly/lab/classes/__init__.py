@@ -1,0 +1,5 @@
+"""Classes of policies that an exact argmin is taken over."""
+
+from boldly.lab.classes.finite import FiniteClass, grid_of_two_arms, of_rewards
+
+__all__ = ["FiniteClass", "grid_of_two_arms", "of_rewards"]
