@@ -6,8 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from boldly.errors import InvalidInput
-from boldly.lab.problems.checks import require_finite, require_log_law, require_positive
+from boldly.lab.problems.checks import require_finite, require_log_law, require_positive, require_shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +33,10 @@ class Bandit:
         require_log_law("log_reference", self.log_reference)
         require_log_law("the logarithm of prompt_law", self.prompt_law.log())
         require_finite("reward", self.reward)
-        if self.reward.shape[-2:] != self.log_reference.shape[-2:]:
-            raise InvalidInput(
-                f"reward has the shape {tuple(self.reward.shape)} and log_reference {tuple(self.log_reference.shape)}: "
-                "both end in prompts, responses."
-            )
+        shape = tuple(self.log_reference.shape)
+        require_shape("reward", self.reward, shape, "it has an entry for each one of log_reference")
+        require_shape("prompt_law", self.prompt_law, shape[-2:-1], "it has the mass of each prompt of log_reference")
+        require_shape("length", self.length, shape[-1:], "it has the tokens of each response of log_reference")
 
     @property
     def prompts(self) -> int:

@@ -1,0 +1,48 @@
+"""Which response a preference matrix calls the best: four answers that agree only when one of them is easy."""
+
+from dataclasses import dataclass
+
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from boldly.lab.quantities.nash import nash
+
+TIE = 1e-12
+"""Probabilities and scores that differ by no more are equal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Winners:
+    """The winners of a preference matrix: masks where several may win, a law where a mixture does.
+
+    `condorcet` beats every other response with more than 1/2, and may be none. `copeland` beats the most others, a draw
+    counting half. `borda` has the highest mean probability of beating a response drawn evenly. `von_neumann` is the
+    mixture that none beats (`nash`).
+    """
+
+    condorcet: Bool[Tensor, "*games responses"]
+    copeland: Bool[Tensor, "*games responses"]
+    borda: Bool[Tensor, "*games responses"]
+    von_neumann: Float[Tensor, "*games responses"]
+
+
+def winners(preference: Float[Tensor, "*games responses responses"]) -> Winners:
+    """The Condorcet, Copeland, Borda and von Neumann winners of P[y, y'] = P(y beats y').
+
+    Definitions as in Bengs et al., "Preference-based online learning with dueling bandits: a survey" (2021).
+    """
+    beats = (preference > 0.5 + TIE).double()
+    draws = 1 - beats - beats.mT
+    # A response draws with itself: one half more for everyone, but not a win.
+    copeland = (beats + draws / 2).sum(-1)
+    borda = preference.mean(-1)
+    return Winners(
+        condorcet=beats.sum(-1) == preference.shape[-1] - 1,
+        copeland=_highest(copeland),
+        borda=_highest(borda),
+        von_neumann=nash(preference),
+    )
+
+
+def _highest(score: Float[Tensor, "*games responses"]) -> Bool[Tensor, "*games responses"]:
+    return score >= score.amax(-1, keepdim=True) - TIE
