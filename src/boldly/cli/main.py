@@ -32,6 +32,13 @@ _COMMANDS = {
         "It ends with 0 when done, 2 for what can't work (nothing was bought), 5 where its directory can't be kept, 6 "
         "where the oracle answers nothing, and 130 or 143 when Ctrl-C or SIGTERM stopped it."
     ),
+    "lab": (
+        "Run an experiment of the exact lab: small problems whose optimum is known, and what methods make of them.\n\n"
+        "Without a name it lists the experiments and their settings; `all` runs every one, two at a time. Each writes "
+        "NAME.json and NAME.html.\n\n"
+        "It ends with 0 when done, whether or not the claims hold; 1 where an experiment of `all` failed, 2 for what "
+        "can't work (nothing was run), 5 where a page can't be written, 130 or 143 when Ctrl-C or SIGTERM stopped it."
+    ),
     "status": "Show where a run stands: labels, budget, and how its newest iterate does.",
     "report": "Write one page that shows what each label bought; several runs are compared.",
     "export": "Write the labels of a run, in the order they were bought.",

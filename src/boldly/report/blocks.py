@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from boldly.metrics import Sample
 from boldly.report.diagnosis import Finding
@@ -75,6 +75,44 @@ class Diagnosis:
     nothing: str
 
 
+Mark = Literal["holds", "does not hold", "measured"]
+"""What became of a claim; "measured" where nothing was claimed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What is tested, in one sentence, above what was measured; `word` says what kind of sentence it is."""
+
+    word: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What became of a claim, below what was measured."""
+
+    mark: Mark
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A page that an index leads to, with a line for each finding in it: its title and its mark."""
+
+    name: str
+    href: str
+    text: str
+    note: str
+    findings: Sequence[tuple[str, Mark]]
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """The pages of an index."""
+
+    entries: Sequence[Entry]
+
+
 @dataclass(frozen=True, slots=True)
 class Code:
     """Text to copy. `folded` hides it behind its title at first."""
@@ -93,7 +131,7 @@ class KeyFigure:
     note: str
 
 
-Block = Table | Figures | Answers | Diagnosis | Code
+Block = Table | Figures | Answers | Diagnosis | Claim | Judgement | Entries | Code
 
 
 @dataclass(frozen=True, slots=True)

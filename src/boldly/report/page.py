@@ -11,16 +11,19 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from boldly.errors import StorageError
-from boldly.report.blocks import Answers, Block, Code, Diagnosis, Figures, Page, Table
+from boldly.report.blocks import Answers, Block, Claim, Code, Diagnosis, Entries, Figures, Judgement, Page, Table
 from boldly.report.text import for_script, pieces
 
 _NOTHING_FROM_OUTSIDE = "default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:"
 
 _NAMES: dict[type, str] = {
     Answers: "answers",
+    Claim: "claim",
     Code: "code",
     Diagnosis: "diagnosis",
+    Entries: "entries",
     Figures: "figures",
+    Judgement: "judgement",
     Table: "table",
 }
 
@@ -30,8 +33,9 @@ def render(page: Page) -> str:
 
     A content security policy lets only the page's own scripts run, by their hashes, and lets nothing be fetched.
     """
-    plotly, script = _plotly(), _asset("page.js")
-    plots = for_script({figure.id: figure.plot for figure in _figures(page)})
+    figures = _figures(page)
+    plotly, script = _plotly() if figures else "", _asset("page.js")
+    plots = for_script({figure.id: figure.plot for figure in figures})
     return _template().render(
         page=page,
         style=Markup(_asset("style.css")),
