@@ -9,6 +9,9 @@ from torch import Tensor
 from boldly.objectives import Column, Pairs
 from boldly.types import Comparison, Response
 
+COLUMNS: frozenset[Column] = frozenset({"explore", "length"})
+"""The optional columns that labelled comparisons can fill: no verdict says what a response is worth by itself."""
+
 
 def compared(comparison: Comparison, columns: Collection[Column]) -> tuple[Response, ...]:
     """The responses of a comparison that have to be scored: `a`, `b`, and the explored one where a column asks for it.

@@ -15,8 +15,7 @@ from boldly.samplers import Sampler
 
 
 def table() -> Pairs:
-    rows = torch.randn(10, 5, generator=torch.Generator().manual_seed(0))
-    return Pairs(*rows[:4], rows[4].sigmoid(), *rows[5:].abs())
+    return Pairs(*torch.rand(len(Pairs.__dataclass_fields__), 5, generator=torch.Generator().manual_seed(0)))
 
 
 def test_the_parts_are_those_of_the_configuration():
@@ -30,6 +29,13 @@ def test_the_parts_are_those_of_the_configuration():
     assert parts.learner.columns == {"explore"}
     expected = xpo(table(), beta=0.1, alpha=0.5, floor=20)
     assert torch.equal(parts.learner.objective(table()).bonus, expected.bonus)
+
+
+@pytest.mark.parametrize(("calibration", "columns"), [("explored", {"explore"}), ("preferred", set())])
+def test_the_learner_is_told_which_columns_these_options_read(calibration: str, columns: set[str]):
+    learner = build(read_config(flags={"recipe": "vpo", "objective.calibration": calibration})).learner
+    assert isinstance(learner, PreferenceLearner)
+    assert learner.columns == columns
 
 
 def test_the_default_projects_reward_hypotheses():

@@ -23,6 +23,26 @@ def test_a_bonus_needs_a_response_of_the_reference(objective: str):
     assert read_config(flags={**flags, "reference": "fixed", "sampler": "{name: mixture, reference: 1}"})
 
 
+def test_vpo_on_the_preferred_response_needs_none_of_the_reference():
+    part = "{name: vpo, beta: 0.1, alpha: 0.001, sign: -1, calibration: %s}"
+    flags = {"recipe": "xpo", "sampler": "policy_twice"}
+    config = read_config(flags={**flags, "objective": part % "preferred"})
+    assert config.objective is not None
+    assert config.objective.options["calibration"] == "preferred"
+    (line,) = refusal(**flags, objective=part % "explored")
+    assert line.endswith("write `--sampler policy_and_reference`.")
+    (line,) = refusal(**flags, objective=part % "chosen")
+    assert "explored" in line
+    assert "preferred" in line
+
+
+@pytest.mark.parametrize("sampler", ["policy_twice", "policy_and_reference"])
+def test_an_objective_whose_columns_no_label_fills_is_refused(sampler: str):
+    (line,) = refusal(recipe="xpo", objective="{name: rebel, eta: 1.0}", sampler=sampler)
+    assert line.startswith("--objective: `rebel` reads the reward of each response")
+    assert line.endswith("write `--objective '{name: dpo, beta: 0.1}'`.")
+
+
 def test_an_objective_without_a_bonus_pairs_with_any_sampler():
     flags = {"recipe": "xpo", "objective": "{name: dpo, beta: 0.1}", "sampler": "policy_twice"}
     assert read_config(flags=flags).sampler.name == "policy_twice"
@@ -78,6 +98,8 @@ def test_a_budget_below_one_round_or_below_the_warm_up_is_refused():
             "a query needs two",
         ),
         ({"recipe": "vpo", "objective__sign": "3"}, "vpo's sign is 3"),
+        ({"recipe": "xpo", "objective": "{name: robust_dpo, beta: 0.1, flip: 0.5}"}, "flip is 0.5"),
+        ({"recipe": "xpo", "objective": "{name: conservative_dpo, beta: 0.1, flip: 0.7}"}, "flip is 0.7"),
     ],
 )
 def test_bounds_that_only_the_method_knows_are_found_on_reading(flags: dict[str, str], expected: str):

@@ -4,11 +4,27 @@ Sections are those of the papers. A negative control stands beside what a wrong 
 """
 
 from functools import partial
+from itertools import pairwise
 
 import pytest
 import torch
 
-from boldly.objectives import OBJECTIVES, Pairs, dpo, ipo, log_ratio_margin, reduce, selm, target_log_ratios, vpo, xpo
+from boldly.objectives import (
+    OBJECTIVES,
+    Pairs,
+    conservative_dpo,
+    dpo,
+    ipo,
+    log_ratio_margin,
+    rebel,
+    reduce,
+    robust_dpo,
+    selm,
+    sppo,
+    target_log_ratios,
+    vpo,
+    xpo,
+)
 from boldly.objectives.optimism import se_popo
 
 ARMS, BETA, ALPHA = 6, 0.35, 0.2
@@ -30,7 +46,7 @@ OPTIMUM = LOG_REF + REWARD / BETA - VALUE / BETA
 """log pi* = log pi_ref + (r - V*) / beta."""
 
 
-def every_pair(log_pi, *, label, weight_a, weight_b, log_ref=LOG_REF):
+def every_pair(log_pi, *, label, weight_a, weight_b, log_ref=LOG_REF, reward=None):
     """The table of all ordered pairs (a, b), weighted weight_a(a) weight_b(b); the bonus is taken on `b`."""
     n = len(log_pi)
     a, b = (index.flatten() for index in torch.meshgrid(torch.arange(n), torch.arange(n), indexing="ij"))
@@ -46,6 +62,8 @@ def every_pair(log_pi, *, label, weight_a, weight_b, log_ref=LOG_REF):
         length_b=ones,
         policy_explore=log_pi[b],
         reference_explore=log_ref[b],
+        reward_a=None if reward is None else reward[a],
+        reward_b=None if reward is None else reward[b],
     )
 
 
@@ -251,6 +269,17 @@ def test_vpos_bonus_is_the_value_of_the_reward_it_implies(calibration):
         close(-BETA / ALPHA * bonus, sign * optimism)
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_calibrated_on_the_preferred_response_it_is_the_value_over_what_wins(sign):
+    """The same identity with E_cal over the winners of a ~ pi_other, b ~ pi_ref: P_cal(y) = sum of w(a, b) P(y won)."""
+    won = OTHER.exp()[:, None] * LOG_REF.exp()[None, :] * bradley_terry(REWARD)
+    lost = OTHER.exp()[:, None] * LOG_REF.exp()[None, :] * (1 - bradley_terry(REWARD))
+    calibration = won.sum(1) + lost.sum(0)
+    close(calibration.sum(), torch.ones(()).double())
+    bonus = expectation(partial(vpo, **FREE, sign=sign, calibration="preferred"), OPTIMUM).bonus
+    close(-BETA / ALPHA * bonus, sign * (value(OPTIMUM) - (calibration * REWARD).sum()))
+
+
 def test_the_optimal_value_of_an_implicit_reward_is_nothing():
     """beta log E_ref[exp(r_theta / beta)] = 0 for r_theta = beta log pi/pi_ref (arXiv 2510.03269's objection).
 
@@ -312,3 +341,169 @@ def test_ipos_population_optimum_is_the_tilt_by_the_win_rate(cyclic):
     optimum = torch.log_softmax(LOG_REF + preference @ mu / tau, 0)
     close(gradient(loss, optimum), torch.zeros(ARMS).double())
     assert gradient(loss, LOG_REF).abs().max() > 1e-3
+
+
+def stepped(loss, log_pi, steps=20):
+    """The minimum of `loss` over policies, by Newton steps in the logits from `log_pi`; its gradient is 0 to 1e-13."""
+    for _ in range(steps):
+        logits = lambda x: loss(torch.log_softmax(x, 0))  # noqa: E731
+        curvature = torch.autograd.functional.hessian(logits, log_pi)
+        log_pi = torch.log_softmax(log_pi - torch.linalg.pinv(curvature, hermitian=True) @ gradient(loss, log_pi), 0)
+        if gradient(loss, log_pi).abs().max() < 1e-13:
+            return log_pi
+    raise AssertionError("no minimum was found")
+
+
+def mean_loss(objective, log_pi, *, label, log_ref, law=None, reward=None):
+    """The exact expectation of `objective` over pairs of law x law, by default of the reference with itself."""
+    weight = (log_ref if law is None else law).exp()
+    pairs = every_pair(log_pi, label=label, weight_a=weight, weight_b=weight, log_ref=log_ref, reward=reward)
+    return reduce(objective(pairs), pairs.weight).total
+
+
+# Robust DPO, arXiv 2403.00409, and smoothed labels.
+
+FLIP = 0.2
+
+
+def test_robust_dpo_averaged_over_flips_is_dpo_on_the_clean_labels():
+    """For each drawn label, in value and in gradient; DPO itself and the smoothed one are off by far."""
+    for outcome in (0.0, 1.0):
+        label = torch.full((ARMS, ARMS), outcome, dtype=torch.float64)
+
+        def over_flips(log_pi, function, label=label, **options):
+            right, wrong = (
+                expectation(partial(function, beta=BETA, **options), log_pi, label=said).total
+                for said in (label, 1 - label)
+            )
+            return (1 - FLIP) * right + FLIP * wrong
+
+        def clean(log_pi, label=label):
+            return expectation(partial(dpo, beta=BETA), log_pi, label=label).total
+
+        robust = partial(over_flips, function=robust_dpo, flip=FLIP)
+        close(robust(OTHER), clean(OTHER))
+        close(gradient(robust, OTHER), gradient(clean, OTHER))
+        for biased in (partial(over_flips, function=dpo), partial(over_flips, function=conservative_dpo, flip=FLIP)):
+            assert (gradient(biased, OTHER) - gradient(clean, OTHER)).abs().max() > 1e-3
+
+
+def test_on_flipped_labels_robust_dpo_alone_finds_the_optimum():
+    flipped = (1 - FLIP) * bradley_terry(REWARD) + FLIP * (1 - bradley_terry(REWARD))
+    slopes = {
+        name: gradient(lambda log_pi, f=f: expectation(f, log_pi, label=flipped).total, OPTIMUM).abs().max()
+        for name, f in {
+            "robust": partial(robust_dpo, beta=BETA, flip=FLIP),
+            "misjudged": partial(robust_dpo, beta=BETA, flip=FLIP / 2),
+            "dpo": partial(dpo, beta=BETA),
+            "conservative": partial(conservative_dpo, beta=BETA, flip=FLIP),
+        }.items()
+    }
+    assert slopes["robust"] < 1e-15
+    assert 1e-3 < slopes["misjudged"] < slopes["dpo"] < slopes["conservative"]
+
+
+def test_smoothing_is_dpo_on_flipped_labels_and_unsmoothing_undoes_it():
+    label = bradley_terry(REWARD)
+    flipped = (1 - FLIP) * label + FLIP * (1 - label)
+    smoothed = expectation(partial(conservative_dpo, beta=BETA, flip=FLIP), OTHER, label=label).total
+    close(smoothed, expectation(partial(dpo, beta=BETA), OTHER, label=flipped).total)
+    undone = expectation(partial(robust_dpo, beta=BETA, flip=FLIP), OTHER, label=flipped).total
+    close(undone, expectation(partial(dpo, beta=BETA), OTHER, label=label).total)
+
+
+def test_of_two_arms_smoothing_aims_at_the_log_odds_of_the_smoothed_label():
+    """beta (h(a) - h(b)) = logit((1 - 2 flip) p + flip): the rewards' difference, shrunk towards 0."""
+    reference, p = LOG_REF[:2].log_softmax(0), torch.sigmoid(torch.tensor(1.5)).double()
+    label = torch.stack([torch.stack([0.5 * p / p, p]), torch.stack([1 - p, 0.5 * p / p])])
+    loss = partial(mean_loss, partial(conservative_dpo, beta=BETA, flip=FLIP), label=label, log_ref=reference)
+    found = stepped(loss, reference)
+    ratio = found - reference
+    close(BETA * (ratio[0] - ratio[1]), torch.logit((1 - 2 * FLIP) * p + FLIP))
+    assert BETA * (ratio[0] - ratio[1]) < 1.0
+
+
+# REBEL, arXiv 2404.16767.
+
+ETA = 0.7
+
+
+@pytest.mark.parametrize("law", [None, torch.log_softmax(random_vector(8), 0)], ids=["pi_t", "another law"])
+def test_rebels_exact_fit_is_the_tilt_by_the_reward(law):
+    """The loss is 0 at pi_t exp(eta r) / Z, for pairs of any law; after T steps the tilt is by eta T r."""
+    loss = partial(mean_loss, partial(rebel, eta=ETA), label=bradley_terry(REWARD), law=law, reward=REWARD)
+    policy = LOG_REF
+    for steps in (1, 2, 3):
+        tilted = torch.log_softmax(LOG_REF + steps * ETA * REWARD, 0)
+        close(loss(tilted, log_ref=policy), torch.zeros(()).double())
+        close(stepped(partial(loss, log_ref=policy), policy), tilted, 1e-10)
+        policy = tilted
+
+
+def test_rebel_at_the_policy_itself_is_the_policy_gradient():
+    """With a, b ~ pi_t: -4 eta times the gradient of the mean reward, as E (r_a - r_b)(g_a - g_b) = 2 Cov(r, g)."""
+    loss = partial(mean_loss, partial(rebel, eta=ETA), label=bradley_terry(REWARD), log_ref=OTHER, reward=REWARD)
+    close(gradient(loss, OTHER), -4 * ETA * gradient(lambda log_pi: (log_pi.exp() * REWARD).sum(), OTHER))
+
+
+def test_rebel_and_dpo_with_beta_1_over_eta_have_one_optimum():
+    tilted = torch.log_softmax(OTHER + ETA * REWARD, 0)
+    for objective in (partial(rebel, eta=ETA), partial(dpo, beta=1 / ETA)):
+        loss = partial(mean_loss, objective, label=bradley_terry(REWARD), log_ref=OTHER, reward=REWARD)
+        close(gradient(loss, tilted), torch.zeros(ARMS).double())
+        assert gradient(loss, OTHER).abs().max() > 1e-3
+
+
+# SPPO, arXiv 2405.00675.
+
+
+def cyclic_preference(seed=10):
+    skew = torch.tril(random_vector(seed, size=(ARMS, ARMS)), -1)
+    return torch.sigmoid(skew - skew.T)
+
+
+def win_rate(preference, log_pi):
+    """P(y beats pi) of every response."""
+    return preference @ log_pi.exp()
+
+
+def test_sppo_on_the_pairs_labels_is_sppo_on_the_win_rates_up_to_a_constant():
+    """The same gradient at any policy as the published loss, whose targets are win rates against all of pi_t."""
+    preference = cyclic_preference()
+
+    def on_win_rates(log_pi):
+        return (LOG_REF.exp() * (log_pi - LOG_REF - ETA * (win_rate(preference, LOG_REF) - 0.5)) ** 2).sum()
+
+    on_labels = partial(mean_loss, partial(sppo, eta=ETA), label=preference, log_ref=LOG_REF)
+    differences = [float(on_labels(log_pi) - on_win_rates(log_pi)) for log_pi in (LOG_REF, OTHER, OPTIMUM)]
+    assert differences == pytest.approx([differences[0]] * 3, abs=1e-12)
+    assert differences[0] > 1e-3
+    close(gradient(on_labels, OTHER), gradient(on_win_rates, OTHER))
+
+
+def test_sppos_minimiser_is_multiplicative_weights_up_to_the_cube_of_eta():
+    """max over y of |log pi - log pi_t exp(eta P(y beats pi_t)) / Z| falls by 2^3 when eta is halved."""
+    preference, residual = cyclic_preference(), []
+    for eta in (0.4, 0.2, 0.1, 0.05):
+        weights = torch.log_softmax(LOG_REF + eta * win_rate(preference, LOG_REF), 0)
+        found = stepped(partial(mean_loss, partial(sppo, eta=eta), label=preference, log_ref=LOG_REF), weights)
+        residual.append(float((found - weights).abs().max()))
+        assert residual[-1] < 0.05 * eta * float((win_rate(preference, LOG_REF) - 0.5).abs().max())
+    ratios = [one / other for one, other in pairwise(residual)]
+    assert ratios == pytest.approx([8.0] * 3, rel=0.1)
+
+
+def test_sppos_iterates_go_round_in_a_cyclic_game_and_their_average_comes_to_rest():
+    """Rock, paper, scissors: the last iterate is as far from the even mix as it began, the average is nearly there."""
+    beats = torch.tensor([[0.5, 0.0, 1.0], [1.0, 0.5, 0.0], [0.0, 1.0, 0.5]], dtype=torch.float64)
+    policy = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64).log()
+
+    def exploitability(p):
+        return float((beats @ p).max() - 0.5)
+
+    first, iterates = exploitability(policy.exp()), []
+    for _ in range(150):
+        policy = stepped(partial(mean_loss, partial(sppo, eta=0.3), label=beats, log_ref=policy), policy)
+        iterates.append(policy.exp())
+    assert min(map(exploitability, iterates)) > first / 2
+    assert exploitability(torch.stack(iterates).mean(0)) < first / 5

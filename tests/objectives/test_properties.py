@@ -1,25 +1,35 @@
 """What every objective has to satisfy, whatever its formula: gradients, symmetry, extremes, limits."""
 
 from functools import partial
+from math import log
 
 import pytest
 import torch
 
-from boldly.objectives import OBJECTIVES, Pairs, dpo, ipo, reduce, selm, vpo, xpo
+from boldly.objectives import OBJECTIVES, Pairs, conservative_dpo, dpo, ipo, rebel, reduce, robust_dpo, selm, vpo, xpo
 
 CASES = {
+    "conservative_dpo": partial(OBJECTIVES["conservative_dpo"].function, beta=0.3, flip=0.2),
     "dpo": partial(OBJECTIVES["dpo"].function, beta=0.3),
     "ipo": partial(OBJECTIVES["ipo"].function, tau=0.3),
     "ipo_per_token": partial(OBJECTIVES["ipo_per_token"].function, tau=0.3),
+    "rebel": partial(OBJECTIVES["rebel"].function, eta=0.6),
+    "robust_dpo": partial(OBJECTIVES["robust_dpo"].function, beta=0.3, flip=0.2),
     "se_popo": partial(OBJECTIVES["se_popo"].function, beta=0.3, alpha=0.07),
     "selm": partial(OBJECTIVES["selm"].function, beta=0.3, alpha=0.07),
+    "sppo": partial(OBJECTIVES["sppo"].function, eta=0.6),
     "vpo": partial(OBJECTIVES["vpo"].function, beta=0.3, alpha=0.07),
+    "vpo, offline": partial(OBJECTIVES["vpo"].function, beta=0.3, alpha=0.07, sign=-1),
+    "vpo, preferred": partial(OBJECTIVES["vpo"].function, beta=0.3, alpha=0.07, calibration="preferred"),
+    "vpo, preferred, offline": partial(
+        OBJECTIVES["vpo"].function, beta=0.3, alpha=0.07, calibration="preferred", sign=-1
+    ),
     "xpo": partial(OBJECTIVES["xpo"].function, beta=0.3, alpha=0.07),
 }
 
 
 def test_every_registered_objective_is_tested_here():
-    assert set(CASES) >= set(OBJECTIVES)
+    assert {name.split(",")[0] for name in CASES} == set(OBJECTIVES)
 
 
 def random_table(seed, rows=6, scale=3.0):
@@ -27,22 +37,16 @@ def random_table(seed, rows=6, scale=3.0):
     draw = lambda: -scale * torch.rand(rows, generator=generator, dtype=torch.float64)  # noqa: E731
     lengths = lambda: torch.randint(1, 9, (rows,), generator=generator).double()  # noqa: E731
     label = torch.rand(rows, generator=generator, dtype=torch.float64)
-    return Pairs(draw(), draw(), draw(), draw(), label, draw().abs(), lengths(), lengths(), draw(), draw())
+    return Pairs(
+        *(draw(), draw(), draw(), draw(), label, draw().abs(), lengths(), lengths()),
+        *(draw(), draw(), draw(), draw()),
+    )
 
 
 def swapped(pairs):
-    return Pairs(
-        pairs.policy_b,
-        pairs.policy_a,
-        pairs.reference_b,
-        pairs.reference_a,
-        1 - pairs.label,
-        pairs.weight,
-        pairs.length_b,
-        pairs.length_a,
-        pairs.policy_explore,
-        pairs.reference_explore,
-    )
+    other = {"a": "b", "b": "a"}
+    columns = {name: name[:-1] + other[name[-1]] for name in Pairs.__dataclass_fields__ if name[-2:] in ("_a", "_b")}
+    return replaced(pairs, label=1 - pairs.label, **{name: getattr(pairs, turned) for name, turned in columns.items()})
 
 
 @pytest.mark.parametrize("name", sorted(CASES))
@@ -57,18 +61,7 @@ def test_gradients_are_those_of_finite_differences(name):
     pairs = random_table(1)
 
     def loss(policy_a, policy_b, policy_explore):
-        table = Pairs(
-            policy_a,
-            policy_b,
-            pairs.reference_a,
-            pairs.reference_b,
-            pairs.label,
-            pairs.weight,
-            pairs.length_a,
-            pairs.length_b,
-            policy_explore,
-            pairs.reference_explore,
-        )
+        table = replaced(pairs, policy_a=policy_a, policy_b=policy_b, policy_explore=policy_explore)
         return reduce(CASES[name](table), table.weight).total
 
     leaves = (pairs.policy_a, pairs.policy_b, pairs.policy_explore)
@@ -82,7 +75,10 @@ def test_extreme_log_probabilities_stay_finite_with_finite_gradients(name, size)
     policy = (-size * torch.tensor([1.0, 1.0, 0.0, 0.0])).requires_grad_()
     reference = -size * torch.tensor([0.0, 0.0, 1.0, 1.0])
     label, ones = (signs + 1) / 2, torch.ones(4)
-    pairs = Pairs(policy, policy.flip(0), reference, reference.flip(0), label, ones, ones, ones, policy, reference)
+    pairs = Pairs(
+        *(policy, policy.flip(0), reference, reference.flip(0), label, ones, ones, ones, policy, reference),
+        *(size * label, size * label.flip(0)),
+    )
     total = reduce(CASES[name](pairs), ones).total
     total.backward()
     assert torch.isfinite(total)
@@ -93,8 +89,9 @@ def test_extreme_log_probabilities_stay_finite_with_finite_gradients(name, size)
 def test_a_soft_label_is_the_expectation_over_drawn_labels(name):
     pairs = random_table(2)
     drawn = [CASES[name](replaced(pairs, label=torch.full_like(pairs.label, outcome))) for outcome in (1.0, 0.0)]
-    mean = pairs.label * drawn[0].preference + (1 - pairs.label) * drawn[1].preference
-    torch.testing.assert_close(CASES[name](pairs).preference, mean)
+    for term in ("preference", "bonus"):
+        mean = pairs.label * getattr(drawn[0], term) + (1 - pairs.label) * getattr(drawn[1], term)
+        torch.testing.assert_close(getattr(CASES[name](pairs), term), mean)
 
 
 def replaced(pairs, **changes):
@@ -102,7 +99,7 @@ def replaced(pairs, **changes):
     return Pairs(**columns | changes)
 
 
-@pytest.mark.parametrize("function", [xpo, selm, vpo])
+@pytest.mark.parametrize("function", [xpo, selm, vpo, partial(vpo, calibration="preferred")])
 def test_alpha_0_is_dpo_bit_for_bit_in_value_and_gradient(function):
     gradients = []
     for call in (partial(function, beta=0.3, alpha=0.0), partial(dpo, beta=0.3)):
@@ -113,6 +110,15 @@ def test_alpha_0_is_dpo_bit_for_bit_in_value_and_gradient(function):
         gradients.append((total.detach(), leaf.grad))
     assert torch.equal(gradients[0][0], gradients[1][0])
     assert torch.equal(gradients[0][1], gradients[1][1])
+
+
+@pytest.mark.parametrize("function", [conservative_dpo, robust_dpo])
+def test_a_rate_of_0_is_dpo_bit_for_bit_and_a_half_is_refused(function):
+    pairs = random_table(3)
+    assert torch.equal(function(pairs, beta=0.3, flip=0.0).preference, dpo(pairs, beta=0.3).preference)
+    for rate in (0.5, 0.7, -0.1, float("nan")):
+        with pytest.raises(ValueError, match=r"flip is .*\[0, 1/2\)"):
+            function(pairs, beta=0.3, flip=rate)
 
 
 def test_a_step_on_identical_responses_must_lower_log_pi_of_the_reference_sample():
@@ -194,6 +200,32 @@ def test_a_bonus_without_its_column_says_what_to_do():
         xpo(pairs, beta=0.1, alpha=0.1)
 
 
+def test_rebel_without_rewards_names_what_learns_from_labels():
+    with pytest.raises(ValueError, match="`dpo`, which has the same optimum with beta = 1 / eta"):
+        rebel(replaced(random_table(8), reward_a=None), eta=0.5)
+
+
+@pytest.mark.parametrize("calibration", ["explored", "preferred"])
+def test_vpo_reads_what_it_says_it_reads(calibration):
+    """With the options of the preferred response it needs no explored one, and its value does not depend on it."""
+    pairs = random_table(8)
+    options = {"beta": 0.3, "alpha": 0.1, "calibration": calibration}
+    other = replaced(pairs, policy_explore=pairs.policy_explore - 1)
+    moved = not torch.equal(vpo(other, **options).bonus, vpo(pairs, **options).bonus)
+    assert moved == ("explore" in OBJECTIVES["vpo"].reads(options))
+    assert OBJECTIVES["vpo"].reads({"beta": 0.3, "alpha": 0.1}) == {"explore"}
+
+
+def test_the_floor_holds_for_each_response_that_may_be_preferred():
+    pairs = random_table(7)
+    deep = (pairs.reference_a - torch.tensor([1.0, 19.0, 20.5, 40.0, 5.0, 21.0]).double()).requires_grad_()
+    for sign, held in ((1, [1.0, 1.0, 0.0, 0.0, 1.0, 0.0]), (-1, [-1.0] * 6)):
+        deep.grad = None
+        table = replaced(pairs, policy_a=deep, label=torch.ones(6).double())
+        vpo(table, beta=0.3, alpha=0.1, sign=sign, calibration="preferred").bonus.sum().backward()
+        torch.testing.assert_close(deep.grad, 0.1 * torch.tensor(held).double())
+
+
 def test_ipo_on_deterministic_labels_stops_at_its_bound_where_dpo_goes_on():
     """One pair that always ends the same: IPO's margin settles at 1/(2 tau), DPO's grows with every step."""
     margins = {}
@@ -207,3 +239,27 @@ def test_ipo_on_deterministic_labels_stops_at_its_bound_where_dpo_goes_on():
         margins[name] = leaf.item()
     assert margins["ipo"] == pytest.approx(1.0, abs=1e-6)
     assert margins["dpo"] > 5
+
+
+def margins_after(call, labels, steps=100, rate=10.0):
+    """Where gradient descent takes the margin of a pair with each of these labels."""
+    labels = torch.tensor(labels, dtype=torch.float64)
+    leaf, zero, one = torch.zeros_like(labels).requires_grad_(), torch.zeros_like(labels), torch.ones_like(labels)
+    for _ in range(steps):
+        loss = call(Pairs(leaf, zero, zero, zero, labels, one, one, one)).preference.sum()
+        (gradient,) = torch.autograd.grad(loss, leaf)
+        leaf = (leaf - rate * gradient).detach().requires_grad_()
+    return leaf.tolist()
+
+
+def test_smoothing_bounds_the_margin_of_a_pair_that_always_ends_the_same_and_unsmoothing_unbounds_it():
+    """Smoothed: log(0.8 / 0.2) / beta nats. Unsmoothed: log(5) / beta where 0.7 of the labels agree, as 5 of 6 would
+    without flips; where more than 0.8 agree the margin grows in every step, by 10 beta / 3 nats if all and by half of
+    that if 0.9 do.
+    """
+    (smoothed,) = margins_after(partial(conservative_dpo, beta=0.5, flip=0.2), [1.0])
+    assert smoothed == pytest.approx(log(4) / 0.5, abs=1e-9)
+    agreeing, all_a, most_b = margins_after(partial(robust_dpo, beta=0.5, flip=0.2), [0.7, 1.0, 0.1])
+    assert agreeing == pytest.approx(log(5) / 0.5, abs=1e-9)
+    assert all_a > 100 * 10 * 0.5 / 3
+    assert most_b < -100 * 10 * 0.5 / 6

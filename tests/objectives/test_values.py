@@ -2,12 +2,29 @@
 
 from functools import partial
 from inspect import signature
-from math import log
+from math import exp, log
 
 import pytest
 import torch
+from torch.nn.functional import logsigmoid
 
-from boldly.objectives import OBJECTIVES, Pairs, Points, dpo, ipo, ipo_per_token, likelihood, reduce, selm, vpo, xpo
+from boldly.objectives import (
+    OBJECTIVES,
+    Pairs,
+    Points,
+    conservative_dpo,
+    dpo,
+    ipo,
+    ipo_per_token,
+    likelihood,
+    rebel,
+    reduce,
+    robust_dpo,
+    selm,
+    sppo,
+    vpo,
+    xpo,
+)
 
 # The fixed tensors on which the reference values below were computed (LLaMA-Factory's own loss test uses them).
 CHOSEN, REJECTED = [-3.0, -2.5, -4.0, -1.5], [-5.0, -3.5, -6.0, -2.5]
@@ -58,8 +75,28 @@ def test_dpo_mean_is_reduced_as_others_do():
 
 @pytest.mark.parametrize(("flip", "first", "second"), [(0.1, 0.63234377, 0.66959711), (0.3, 0.66434377, 0.68159711)])
 def test_a_soft_label_is_conservative_dpo(flip, first, second):
-    loss = total(partial(dpo, beta=0.1), table(label=[1 - flip] * 4))
-    torch.testing.assert_close(loss, torch.tensor([first, second, first, second]).double(), atol=1e-6, rtol=0)
+    expected = torch.tensor([first, second, first, second]).double()
+    soft_label = total(partial(dpo, beta=0.1), table(label=[1 - flip] * 4))
+    torch.testing.assert_close(soft_label, expected, atol=1e-6, rtol=0)
+    named = total(partial(conservative_dpo, beta=0.1, flip=flip), table())
+    torch.testing.assert_close(named, expected, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("flip", [0.0, 0.1, 0.3])
+def test_robust_dpo_is_the_line_of_the_trainers_that_have_it(flip):
+    """(-logsigmoid(h) (1 - e) + logsigmoid(-h) e) / (1 - 2 e) where a was preferred, with h turned where b was."""
+    pairs = table(label=[1.0, 0.0, 1.0, 0.0])
+    h = 0.1 * torch.tensor([1.6, -0.6, 1.6, -0.6]).double()
+    expected = (-logsigmoid(h) * (1 - flip) + logsigmoid(-h) * flip) / (1 - 2 * flip)
+    torch.testing.assert_close(total(partial(robust_dpo, beta=0.1, flip=flip), pairs), expected)
+
+
+def test_robust_dpo_by_hand():
+    """Margins 1.6 and 0.6, beta 1, rate 0.2: (0.8 log(1 + e^-h) - 0.2 log(1 + e^h)) / 0.6."""
+    first = (0.8 * log(1 + exp(-1.6)) - 0.2 * log(1 + exp(1.6))) / 0.6
+    second = (0.8 * log(1 + exp(-0.6)) - 0.2 * log(1 + exp(0.6))) / 0.6
+    loss = total(partial(robust_dpo, beta=1.0, flip=0.2), table())
+    torch.testing.assert_close(loss, torch.tensor([first, second, first, second]).double())
 
 
 @pytest.mark.parametrize(("tau", "first", "second"), [(0.1, 11.56, 19.36), (0.5, 0.36, 0.16)])
@@ -130,9 +167,55 @@ def test_pessimistic_vpo_on_the_preferred_response_is_dpo_with_a_supervised_term
     torch.testing.assert_close(terms.preference + terms.bonus, dpo(pairs, beta=0.1).preference + supervised)
 
 
+@pytest.mark.parametrize(("label", "preferred"), [(1.0, [-0.2, -0.2, -0.2, -0.1]), (0.0, [-1.8, -0.8, -1.8, -0.7])])
+def test_calibrated_on_the_preferred_response_pessimism_is_a_supervised_term(label, preferred):
+    """RPO: DPO minus alpha log pi of the answer that won, but for the constant log pi_ref; optimism turns its sign."""
+    pairs = table(label=[label] * 4)
+    for sign in (1, -1):
+        terms = vpo(pairs, beta=0.1, alpha=0.2, sign=sign, calibration="preferred")
+        torch.testing.assert_close(terms.preference, dpo(pairs, beta=0.1).preference)
+        torch.testing.assert_close(terms.bonus, sign * 0.2 * torch.tensor(preferred).double())
+
+
 def test_vpo_refuses_a_sign_that_is_none():
     with pytest.raises(ValueError, match="sign"):
         vpo(xpo_table(), beta=0.1, alpha=0.2, sign=0)
+
+
+def test_rebel_by_hand():
+    """Margins of 1.6 and 0.6 against eta times reward differences of 3 and -1; the label is not read."""
+    rewards = {"reward_a": [2.0, 0.0, 2.0, 0.0], "reward_b": [-1.0, 1.0, -1.0, 1.0]}
+    for label in (0.0, 0.4, 1.0):
+        loss = total(partial(rebel, eta=0.5), table(label=[label] * 4, **rewards))
+        torch.testing.assert_close(loss, torch.tensor([0.01, 1.21, 0.01, 1.21]).double())
+
+
+def test_rebel_is_its_authors_loss_times_eta_squared():
+    pairs = table(reward_a=[2.0, 0.5, -2.0, 0.0], reward_b=[-1.0, 1.0, 1.0, 3.0])
+    for eta in (0.3, 1.0, 4.0):
+        margin = torch.tensor([1.6, 0.6, 1.6, 0.6]).double()
+        published = (margin / eta - torch.tensor([3.0, -0.5, -3.0, -3.0]).double()) ** 2
+        torch.testing.assert_close(total(partial(rebel, eta=eta), pairs), eta**2 * published)
+
+
+@pytest.mark.parametrize("beta", [0.5, 2.0])
+@pytest.mark.parametrize("p", [0.0, 0.3, 1.0])
+def test_sppo_is_its_authors_loss_up_to_a_constant_of_the_label(beta, p):
+    """`sppo_single` in their trainer, eta = 1 / beta: on a drawn label equal, on a probability eta^2 p (1 - p) less."""
+    pairs = table(label=[p] * 4)
+    logits_w, logits_l = pairs.policy_a - pairs.reference_a, pairs.policy_b - pairs.reference_b
+    published = ((logits_w - (p - 0.5) / beta) ** 2 + (logits_l + (p - 0.5) / beta) ** 2) / 2
+    loss = total(partial(sppo, eta=1 / beta), pairs)
+    torch.testing.assert_close(loss, published + p * (1 - p) / beta**2)
+
+
+def test_at_the_policy_itself_sppo_is_a_quarter_of_eta_squared_and_rebel_what_the_rewards_differ():
+    equal = {"policy_a": REFERENCE_CHOSEN, "policy_b": REFERENCE_REJECTED}
+    loss = total(partial(sppo, eta=0.6), table(label=[0.0, 0.3, 0.5, 1.0], **equal))
+    torch.testing.assert_close(loss, torch.full((4,), 0.09).double())
+    rewards = {"reward_a": [1.0, 2.0, 3.0, 4.0], "reward_b": [1.0] * 4}
+    loss = total(partial(rebel, eta=0.6), table(**equal, **rewards))
+    torch.testing.assert_close(loss, 0.36 * torch.tensor([0.0, 1.0, 4.0, 9.0]).double())
 
 
 def test_likelihood_of_uniform_tokens_is_log_of_the_vocabulary():
@@ -140,12 +223,16 @@ def test_likelihood_of_uniform_tokens_is_log_of_the_vocabulary():
     torch.testing.assert_close(likelihood(points).preference, torch.full((2,), log(16)))
 
 
+MISSING = {"explore": "policy_explore", "reward": "reward_a"}
+
+
 def test_the_registry_names_the_columns_that_an_objective_reads():
+    """On a table that has none of them an objective refuses by name what its line in the registry says it reads."""
     for name, objective in OBJECTIVES.items():
         wanted = signature(objective.function).parameters
-        options = {key: 0.1 for key in ("beta", "tau", "alpha") if key in wanted}
-        if "explore" in objective.columns:
-            with pytest.raises(ValueError, match="policy_explore"):
+        options = {key: 0.1 for key in ("beta", "tau", "alpha", "flip", "eta") if key in wanted}
+        if missing := [MISSING[column] for column in objective.columns - {"length"}]:
+            with pytest.raises(ValueError, match=missing[0]):
                 objective.function(table(), **options)
         else:
             assert torch.isfinite(objective.function(table(), **options).preference).all(), name

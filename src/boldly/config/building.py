@@ -59,4 +59,5 @@ def _learner(config: RunConfig) -> Learner:
     if config.objective is None:
         return make(**config.learner.options)
     objective = OBJECTIVES[config.objective.name]
-    return make(partial(objective.function, **config.objective.options), objective.columns, **config.learner.options)
+    columns = objective.reads(config.objective.options)
+    return make(partial(objective.function, **config.objective.options), columns, **config.learner.options)

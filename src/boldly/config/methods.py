@@ -52,6 +52,7 @@ WORDS: Mapping[str, Word] = {
     "depth": Word(4, above=0.0),
     "epsilon": Word(0.01, above=0.0),
     "eta": Word(1.0, above=0.0),
+    "eta": Word(1.0, above=0.0),
     "fade": Word(256, above=0.0),
     "flip": Word(0.1, least=0.0, most=1.0),
     "floor": Word(20.0, least=0.0, finite=False),

@@ -11,16 +11,17 @@ from boldly.config.problems import Problem
 from boldly.config.schema import Part, RunConfig
 from boldly.errors import BoldlyError
 from boldly.lm.learners import LEARNERS
-from boldly.objectives import OBJECTIVES, Pairs
+from boldly.objectives import OBJECTIVES, Column, Pairs
 from boldly.samplers import SAMPLERS, Sampler
 from boldly.selectors import SELECTORS
+from boldly.tables import COLUMNS
 
 _USERS = ("flag", "environment", "argument", "file")
 
 
 def check_pairing(config: RunConfig, settings: Settings) -> list[Problem]:
     """Everything in a typed configuration that contradicts itself, each with the line that mends it."""
-    rules = (_objective, _explore, _pool, _implicit, _hypotheses, _budget, _bundled_task, _merge)
+    rules = (_objective, _columns, _explore, _pool, _implicit, _hypotheses, _budget, _bundled_task, _merge)
     return list(_values(config)) or [problem for rule in rules for problem in rule(config, settings)]
 
 
@@ -58,7 +59,7 @@ def _sampler(part: Part) -> Sampler:
 
 def _try_objective(part: Part) -> None:
     one = torch.ones(1)
-    row = Pairs(one, one, one, one, one, one, one, one, one, one)
+    row = Pairs(**dict.fromkeys(Pairs.__dataclass_fields__, one))
     terms = OBJECTIVES[part.name].function(row, **part.options)
     if not bool(torch.isfinite(terms.preference + terms.bonus).all()):
         raise ValueError("its loss on a pair of equal responses is not finite")
@@ -80,12 +81,28 @@ def _objective(config: RunConfig, settings: Settings) -> Iterator[Problem]:
         )
 
 
+def _columns_read(objective: Part) -> frozenset[Column]:
+    return OBJECTIVES[objective.name].reads(objective.options)
+
+
+def _columns(config: RunConfig, settings: Settings) -> Iterator[Problem]:
+    """Columns that no label fills, whatever the sampler draws."""
+    unfilled = frozenset[Column]() if config.objective is None else _columns_read(config.objective) - COLUMNS
+    if config.objective is not None and unfilled:
+        yield Problem(
+            ("objective",),
+            f"`{config.objective.name}` reads the {' and the '.join(sorted(unfilled))} of each response, and a label "
+            "says only which of two is better (the lab's problems have it)",
+            (("objective",), {"name": "dpo", "beta": 0.1}),
+        )
+
+
 def _draws_from_reference(config: RunConfig) -> bool:
     return _sampler(config.sampler).reference >= 1 or config.reference.name == "previous"
 
 
 def _explore(config: RunConfig, settings: Settings) -> Iterator[Problem]:
-    if config.objective is None or "explore" not in OBJECTIVES[config.objective.name].columns:
+    if config.objective is None or "explore" not in _columns_read(config.objective):
         return
     if not _draws_from_reference(config):
         yield Problem(

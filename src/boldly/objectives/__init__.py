@@ -5,16 +5,26 @@ reduce(terms, weight)     -> Loss(total, preference, bonus)  the weighted mean, 
 """
 
 from boldly.objectives.optimism import OPTIMISM, bounded_log_ratio, selm, vpo, xpo
-from boldly.objectives.pairwise import PAIRWISE, dpo, ipo, ipo_per_token, log_ratio_margin
+from boldly.objectives.pairwise import (
+    PAIRWISE,
+    conservative_dpo,
+    dpo,
+    ipo,
+    ipo_per_token,
+    log_ratio_margin,
+    robust_dpo,
+)
 from boldly.objectives.projection import likelihood, projection_weights, target_log_ratios
+from boldly.objectives.regression import REGRESSION, rebel, sppo
 from boldly.objectives.table import Column, Loss, Objective, Pairs, Points, Terms, reduce
 
-OBJECTIVES: dict[str, Objective] = PAIRWISE | OPTIMISM
+OBJECTIVES: dict[str, Objective] = PAIRWISE | OPTIMISM | REGRESSION
 
 __all__ = [
     "OBJECTIVES",
     "OPTIMISM",
     "PAIRWISE",
+    "REGRESSION",
     "Column",
     "Loss",
     "Objective",
@@ -22,14 +32,18 @@ __all__ = [
     "Points",
     "Terms",
     "bounded_log_ratio",
+    "conservative_dpo",
     "dpo",
     "ipo",
     "ipo_per_token",
     "likelihood",
     "log_ratio_margin",
     "projection_weights",
+    "rebel",
     "reduce",
+    "robust_dpo",
     "selm",
+    "sppo",
     "target_log_ratios",
     "vpo",
     "xpo",

@@ -9,6 +9,8 @@ over rows is taken over pairs, and there is one bonus for each pair, so `alpha` 
 history.
 """
 
+from typing import Literal
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -30,6 +32,13 @@ def bounded_log_ratio(pairs: Pairs, floor: float) -> Float[Tensor, "pairs"]:
             "`policy_and_reference`, or use an objective without a bonus such as `dpo`."
         )
     return (pairs.policy_explore - pairs.reference_explore).clamp(min=-floor)
+
+
+def preferred_log_ratio(pairs: Pairs, floor: float) -> Float[Tensor, "pairs"]:
+    """max(log pi/pi_ref, -floor) of the preferred response, in nats: p of it for `a` and 1 - p of it for `b`."""
+    a = (pairs.policy_a - pairs.reference_a).clamp(min=-floor)
+    b = (pairs.policy_b - pairs.reference_b).clamp(min=-floor)
+    return pairs.label * a + (1 - pairs.label) * b
 
 
 def xpo(pairs: Pairs, *, beta: float, alpha: float, floor: float = 20.0) -> Terms:
@@ -57,20 +66,31 @@ def selm(pairs: Pairs, *, beta: float, alpha: float, floor: float = 20.0) -> Ter
     return Terms(dpo(pairs, beta=beta).preference, alpha * bounded_log_ratio(pairs, floor))
 
 
-def vpo(pairs: Pairs, *, beta: float, alpha: float, sign: int = 1, floor: float = 20.0) -> Terms:
+def vpo(
+    pairs: Pairs,
+    *,
+    beta: float,
+    alpha: float,
+    sign: int = 1,
+    calibration: Literal["explored", "preferred"] = "explored",
+    floor: float = 20.0,
+) -> Terms:
     """Value-incentivized preference optimization: optimism online, pessimism offline, by the sign of one term.
 
         preference = dpo,   bonus = sign * alpha log pi/pi_ref(y_cal)
 
     Source: arXiv 2405.19320, equation (14) and Algorithms 1-2. sign = +1 prefers rewards whose optimum is worth more
-    (online), sign = -1 those whose optimum is worth less (offline); y_cal is a response of the calibration policy,
-    here the reference. With sign = -1 and y_cal the preferred response it is DPO with a supervised term. `floor`
-    bounds the log-ratio where the sign is +1; with -1 the bonus pulls log pi up, which is bounded by itself.
+    (online), sign = -1 those whose optimum is worth less (offline). `calibration` names the law of y_cal, whose mean
+    reward is taken for 0: "explored" is that of the response the reference drew, "preferred" that of the response the
+    label prefers, which needs no such response. With sign = -1 and "preferred" it is DPO with a supervised term on the
+    preferred response (RPO, arXiv 2405.16436; arXiv 2404.19733 divides that term by the length). `floor` bounds the
+    log-ratio where the sign is +1; with -1 the bonus pulls log pi up, which is bounded by itself.
     """
     if sign not in (1, -1):
         raise ValueError(f"vpo's sign is {sign}, but it is +1 (online, optimism) or -1 (offline, pessimism).")
     bound = floor if sign == 1 else float("inf")
-    return Terms(dpo(pairs, beta=beta).preference, sign * alpha * bounded_log_ratio(pairs, bound))
+    ratio = _CALIBRATIONS[calibration](pairs, bound)
+    return Terms(dpo(pairs, beta=beta).preference, sign * alpha * ratio)
 
 
 def se_popo(pairs: Pairs, *, beta: float, alpha: float) -> Terms:
@@ -87,11 +107,13 @@ def se_popo(pairs: Pairs, *, beta: float, alpha: float) -> Terms:
     return Terms(dpo(pairs, beta=beta).preference, bonus)
 
 
+_CALIBRATIONS = {"explored": bounded_log_ratio, "preferred": preferred_log_ratio}
+
 _EXPLORING = frozenset[Column]({"explore"})
 
 OPTIMISM = {
     "se_popo": Objective(se_popo, _EXPLORING),
     "selm": Objective(selm, _EXPLORING),
-    "vpo": Objective(vpo, _EXPLORING),
+    "vpo": Objective(vpo, _EXPLORING, unless=("calibration", "preferred")),
     "xpo": Objective(xpo, _EXPLORING),
 }

@@ -5,6 +5,7 @@ a tie.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
@@ -40,6 +41,45 @@ def dpo(pairs: Pairs, *, beta: float) -> Terms:
     return Terms(loss, torch.zeros_like(loss))
 
 
+def conservative_dpo(pairs: Pairs, *, beta: float, flip: float) -> Terms:
+    """DPO on smoothed labels, each believed to be the wrong way round with probability `flip`.
+
+        dpo with the label (1 - flip) p + flip (1 - p)
+
+    Source: E. Mitchell, "A note on DPO with noisy preferences" (2023), equation (3); other trainers' `label_smoothing`.
+    A pair that always ends the same stops at a margin of log((1 - flip) / flip) / beta nats, where dpo's grows without
+    end. It does not undo noise but adds to it: labels flipped at that rate are flipped twice (see `robust_dpo`).
+
+    Raises ValueError unless 0 <= flip < 1/2.
+    """
+    _require_rate(flip)
+    return dpo(replace(pairs, label=(1 - 2 * flip) * pairs.label + flip), beta=beta)
+
+
+def robust_dpo(pairs: Pairs, *, beta: float, flip: float) -> Terms:
+    """DPO on labels of which a share `flip` is the wrong way round: in expectation it is dpo on the clean labels.
+
+        p g(h) + (1 - p) g(-h),   g(h) = ((1 - flip) f(h) - flip f(-h)) / (1 - 2 flip),   f(h) = -log sigma(h),
+
+    which is dpo with the label (p - flip) / (1 - 2 flip): the smoothing of `conservative_dpo` undone. Source: arXiv
+    2403.00409, the loss of rDPO (its flip rate is epsilon). It is bounded below where the mean label of a pair lies in
+    [flip, 1 - flip], which on few labels it does not: a pair that always ended the same is pushed apart for an endless
+    gain, so stop early, bound the policy class, or buy more labels for a pair.
+
+    Raises ValueError unless 0 <= flip < 1/2.
+    """
+    _require_rate(flip)
+    return dpo(replace(pairs, label=(pairs.label - flip) / (1 - 2 * flip)), beta=beta)
+
+
+def _require_rate(flip: float) -> None:
+    if not 0 <= flip < 0.5:
+        raise ValueError(
+            f"flip is {flip}, but a rate of flipped labels lies in [0, 1/2): at 1/2 labels say nothing, and above it "
+            "they say the opposite. Write `flip: 0.1`."
+        )
+
+
 def ipo(pairs: Pairs, *, tau: float) -> Terms:
     """Identity preference optimization on summed log-probabilities.
 
@@ -71,7 +111,9 @@ def _ipo(margin: Float[Tensor, "pairs"], pairs: Pairs, tau: float) -> Terms:
 
 
 PAIRWISE = {
+    "conservative_dpo": Objective(conservative_dpo),
     "dpo": Objective(dpo),
     "ipo": Objective(ipo),
     "ipo_per_token": Objective(ipo_per_token, frozenset({"length"})),
+    "robust_dpo": Objective(robust_dpo),
 }

@@ -4,14 +4,14 @@ Every column of `Pairs` and `Points` is a vector over rows; log-probabilities ar
 tokens, the end token included.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from jaxtyping import Float
 from torch import Tensor
 
-Column = Literal["explore", "length"]
+Column = Literal["explore", "length", "reward"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,8 @@ class Pairs:
     `label` is the probability that `a` beats `b`, so a tie is 1/2 and an exact expectation is a Bradley-Terry
     probability. `weight` makes exact and sampled data the same call: enumerate every pair with weight pi(a) mu(b), or
     draw them with weight 1. `length_a` and `length_b` are tokens. `policy_explore` and `reference_explore` belong to
-    the response a bonus is taken on; they are None where the data hold none.
+    the response a bonus is taken on, `reward_a` and `reward_b` are what each response is worth; they are None where the
+    data hold none.
     """
 
     policy_a: Float[Tensor, "pairs"]
@@ -34,6 +35,8 @@ class Pairs:
     length_b: Float[Tensor, "pairs"]
     policy_explore: Float[Tensor, "pairs"] | None = None
     reference_explore: Float[Tensor, "pairs"] | None = None
+    reward_a: Float[Tensor, "pairs"] | None = None
+    reward_b: Float[Tensor, "pairs"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +68,19 @@ class Loss(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """A registered objective: its function and the optional columns of `Pairs` that it reads."""
+    """A registered objective: its function and the optional columns of `Pairs` that it reads.
+
+    `unless` is an option and the value of it with which none of them is read.
+    """
 
     function: Callable[..., Terms]
     columns: frozenset[Column] = frozenset()
+    unless: tuple[str, object] | None = None
+
+    def reads(self, options: Mapping[str, object]) -> frozenset[Column]:
+        """The optional columns that it reads with these options."""
+        spared = self.unless is not None and self.unless in options.items()
+        return frozenset() if spared else self.columns
 
 
 def reduce(terms: Terms, weight: Float[Tensor, "rows"]) -> Loss:
