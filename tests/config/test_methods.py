@@ -2,7 +2,8 @@ import typing
 
 import pytest
 
-from boldly.config.methods import REGISTRIES, WORDS, example_options, function_of, options_model
+from boldly.config.methods import REGISTRIES, function_of
+from boldly.config.options import WORDS, example_options, options_model
 from boldly.config.schema import AdapterConfig, GenerationConfig, RunConfig, ScheduleConfig
 from boldly.hypotheses import Hypotheses
 from boldly.lm.load import Adapter, Dtype
@@ -18,7 +19,7 @@ def test_every_registered_method_can_be_configured(section: str, name: str):
     function = function_of(REGISTRIES[section][name])
     model = options_model(function)
     unknown = [word for word, field in model.model_fields.items() if field.is_required() and word not in WORDS]
-    assert unknown == [], "an option without a default needs an example in boldly.config.methods.WORDS"
+    assert unknown == [], "an option without a default needs an example in boldly.config.options.WORDS"
     options = example_options(function)
     assert model.model_validate(options).model_dump() == options
 

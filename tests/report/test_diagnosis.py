@@ -200,7 +200,8 @@ def test_the_most_serious_comes_first():
 
 def test_settings_that_are_named_exist():
     """Every key is one of the configuration's own, or an option of a registered part."""
-    from boldly.config.methods import REGISTRIES, function_of, options_model
+    from boldly.config.methods import REGISTRIES, function_of
+    from boldly.config.options import options_model
     from boldly.config.schema import RunConfig
 
     options = {

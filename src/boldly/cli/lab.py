@@ -16,7 +16,7 @@ from boldly.cli.view import duration
 from boldly.errors import BoldlyError, ConfigError
 
 if TYPE_CHECKING:
-    from boldly.runner.experiments import Broke, Ran, Task
+    from boldly.cli.processes import Broke, Ran, Task
 
 _ALONE = Parameter(negative=())
 _AT_ONCE = 2
@@ -71,9 +71,9 @@ def _list(*, as_json: bool) -> None:
 def _run_one(name: str, seeds: int | None, assignments: Sequence[str], folder: Path, *, as_json: bool) -> None:
     from boldly.cli.bars import open_bars
     from boldly.cli.outcomes import print_outcome
+    from boldly.cli.processes import Task, run_task
     from boldly.config.experiments import experiment_named, read_settings
     from boldly.report.lab import prepare
-    from boldly.runner.experiments import Task, run_task
 
     one = experiment_named(name)
     task = Task(name, one, read_settings(name, one, assignments, seeds=seeds))
@@ -90,10 +90,10 @@ def _run_one(name: str, seeds: int | None, assignments: Sequence[str], folder: P
 
 
 def _run_all(seeds: int | None, assignments: Sequence[str], folder: Path, *, as_json: bool) -> None:
+    from boldly.cli.processes import Broke, Ran, Task
     from boldly.config.experiments import read_settings, settings_model
     from boldly.lab.experiments import EXPERIMENTS
     from boldly.report.lab import entrance, prepare, write_index
-    from boldly.runner.experiments import Broke, Ran, Task
 
     tasks = [
         Task(
@@ -118,7 +118,7 @@ def _run_all(seeds: int | None, assignments: Sequence[str], folder: Path, *, as_
 def _watched(tasks: Sequence["Task"], folder: Path) -> list["Ran | Broke"]:
     """Run every task under a bar of its own; what came of each, in their order."""
     from boldly.cli.bars import open_bars
-    from boldly.runner.experiments import Broke, run_tasks
+    from boldly.cli.processes import Broke, run_tasks
 
     ended: dict[str, Ran | Broke] = {}
     processes = max(1, min(_AT_ONCE, os.cpu_count() or 1, len(tasks)))
@@ -134,8 +134,8 @@ def _watched(tasks: Sequence["Task"], folder: Path) -> list["Ran | Broke"]:
 
 def _tell(ended: Sequence["Ran | Broke"], index: Path, *, as_json: bool) -> None:
     from boldly.cli.outcomes import print_summary
+    from boldly.cli.processes import Broke
     from boldly.report.lab import tally
-    from boldly.runner.experiments import Broke
 
     if as_json:
         texts: list[Any] = [

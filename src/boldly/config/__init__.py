@@ -1,9 +1,10 @@
 """What a run is: its configuration read, checked and built into objects, and its prompts read from a file.
 
     schema     every key                          reading    recipe, file, environment and flags to one `RunConfig`
-    methods    options, read from signatures      pairing    what can't work together
-    building   from a `RunConfig` to objects      saving     what a run keeps of it, and what may change
-    prompts    files of prompts
+    methods    what may be named                  pairing    what can't work together
+    options    read from their signatures         saving     what a run keeps of it, and what may change
+    building   from a `RunConfig` to objects      prompts    files of prompts
+    experiments  the settings of the lab's experiments
 
 The keys are light to import, as `--help` lists them; the rest knows the methods, and so imports torch.
 """

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ValidationError
 
 from boldly.config.documents import nearest, parse_value, written
-from boldly.config.methods import WORDS, entry_of, options_model
+from boldly.config.options import WORDS, entry_of, options_model
 from boldly.config.problems import problems_of
 from boldly.errors import ConfigError
 from boldly.lab.experiments import EXPERIMENTS, Experiment

@@ -6,7 +6,8 @@ import torch
 
 from boldly.config.documents import Key
 from boldly.config.layers import Settings
-from boldly.config.methods import REGISTRIES, example_options, function_of
+from boldly.config.methods import REGISTRIES, function_of
+from boldly.config.options import example_options
 from boldly.config.problems import Problem
 from boldly.config.schema import Part, RunConfig
 from boldly.errors import BoldlyError

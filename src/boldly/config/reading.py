@@ -19,7 +19,8 @@ from boldly.config.layers import (
     merge,
     recipe_layer,
 )
-from boldly.config.methods import REGISTRIES, WORDS, function_of, options_model
+from boldly.config.methods import REGISTRIES, function_of
+from boldly.config.options import WORDS, options_model
 from boldly.config.pairing import check_pairing
 from boldly.config.problems import Problem, problems_of, refuse
 from boldly.config.schema import PARTS, RunConfig

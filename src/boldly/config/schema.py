@@ -1,6 +1,6 @@
 """Every key of a configuration, with its type, bounds, default and meaning. Imports nothing heavy: `--help` reads it.
 
-What a method's own options are is not written here but read from its function (see `boldly.config.methods`), so a new
+What a method's own options are is not written here but read from its function (see `boldly.config.options`), so a new
 method needs no line in this file.
 """
 
