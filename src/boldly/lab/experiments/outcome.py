@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +89,5 @@ def unwatched(share: float) -> None:
     """The watch of an experiment that nobody looks at."""
 
 
-@runtime_checkable
-class Experiment(Protocol):
-    """A question that the lab can answer: a function whose keyword arguments are its settings."""
-
-    def __call__(self, *, watch: Watch = unwatched, **settings: Any) -> Outcome: ...
+Experiment = Callable[..., Outcome]
+"""A question that the lab can answer: a function whose keyword arguments are its settings, and `watch`."""

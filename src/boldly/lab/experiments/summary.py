@@ -78,6 +78,21 @@ def estimate(score: Score, digits: int = 3) -> str:
     return f"{figure(score.value, digits)} [{figure(score.low, digits)}, {figure(score.high, digits)}]"
 
 
+def percent(score: Score) -> str:
+    """A share with its interval in percent: 97% [92%, 99%]."""
+    return f"{score.value:.0%} [{score.low:.0%}, {score.high:.0%}]"
+
+
+def known_median(repetitions: int) -> int:
+    """How many repetitions have to reach a target before `median` knows the upper end of its interval."""
+    reached = (
+        count
+        for count in range(1, repetitions + 1)
+        if math.isfinite(median_interval([0.0] * count + [None] * (repetitions - count)).high)
+    )
+    return next(reached)
+
+
 def part(watch: Watch, done: int, of: int) -> Callable[[float], None]:
     """The watch of part number `done` of `of` equal parts."""
     return lambda share: watch((done + share) / of)
