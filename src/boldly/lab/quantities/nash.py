@@ -15,6 +15,9 @@ from boldly.lab.quantities.value import kl
 TOLERANCE = 1e-9
 """How far, in nats, the log-probabilities of a regularised equilibrium may be from the best response to it."""
 
+LINEAR_TOLERANCE = 1e-10
+"""How far an equilibrium of the plain game may break a constraint of its linear programme, a probability."""
+
 NEWTON_STEPS = 50
 """At most so many for one beta; the path to it has a factor of `COOLING` between one beta and the next."""
 
@@ -29,8 +32,8 @@ def nash(preference: Float[Tensor, "*games responses responses"]) -> Float[Tenso
 
         max_{p, v} v   subject to   sum_y p(y) P(y beats y') >= v for every y',  p a law
 
-    No response beats it with more than probability 1/2 (Dudik et al., "Contextual dueling bandits", 2015). It is a
-    Condorcet winner where there is one; where there are several equilibria it is one of them.
+    No response beats it with more than probability 1/2, to `LINEAR_TOLERANCE` (Dudik et al., "Contextual dueling
+    bandits", 2015). It is the Condorcet winner where there is one; of several equilibria it is one.
     """
     games = preference.reshape(-1, *preference.shape[-2:])
     return torch.stack([_equilibrium(game) for game in games]).reshape(preference.shape[:-1])
@@ -46,6 +49,7 @@ def _equilibrium(preference: Float[Tensor, "responses responses"]) -> Float[Tens
         A_eq=numpy.r_[numpy.ones(n), 0.0][None],
         b_eq=numpy.ones(1),
         bounds=[(0, 1)] * (n + 1),
+        options={"primal_feasibility_tolerance": LINEAR_TOLERANCE, "dual_feasibility_tolerance": LINEAR_TOLERANCE},
     )
     if solution.status != 0:
         raise BoldlyError(f"the linear programme of a game with {n} responses was not solved: {solution.message}")
@@ -67,16 +71,15 @@ def regularised_nash(game: Game) -> Float[Tensor, "*instances prompts responses"
     log_pi, beta = game.log_reference, max(game.beta, 1.0)
     while True:
         log_pi = _newton(game, log_pi, beta)
+        away = float((log_pi - _response(game, log_pi, beta)).abs().max())
+        if not away <= TOLERANCE:
+            raise BoldlyError(
+                f"the equilibrium for beta={beta!r}, on the way to {game.beta!r}, was found to {away:.1e} nats and "
+                f"not to {TOLERANCE:.0e}: take a larger beta, or the plain equilibrium, `nash(game.preference)`."
+            )
         if beta == game.beta:
-            break
+            return log_pi
         beta = max(game.beta, COOLING * beta)
-    away = float((log_pi - best_response(game, log_pi)).abs().max())
-    if not away <= TOLERANCE:
-        raise BoldlyError(
-            f"the equilibrium for beta={game.beta!r} was found to {away:.1e} nats only and not to {TOLERANCE:.0e}: "
-            "take a larger beta, or the plain equilibrium, `nash(game.preference)`."
-        )
-    return log_pi
 
 
 def best_response(game: Game, log_pi: Float[Tensor, "*policies prompts responses"]) -> Float[Tensor, "..."]:
@@ -102,7 +105,7 @@ def _newton(game: Game, log_pi: Tensor, beta: float) -> Tensor:
     identity = torch.eye(game.preference.shape[-1], dtype=torch.float64)
     for _ in range(NEWTON_STEPS):
         wrong = log_pi - _response(game, log_pi, beta)
-        if float(wrong.abs().max()) <= TOLERANCE / 10:
+        if float(wrong.abs().max()) <= TOLERANCE:
             break
         pi = log_pi.exp()
         spread = torch.diag_embed(pi) - pi[..., :, None] * pi[..., None, :]
