@@ -13,6 +13,7 @@ from boldly.lab.experiments.identities.sample import (
     Laws,
     Sample,
     Square,
+    averaged,
     away,
     differences,
     enumerated,
@@ -22,7 +23,6 @@ from boldly.lab.experiments.identities.sample import (
     worst,
 )
 from boldly.lab.method import objective
-from boldly.lab.table import Table
 
 TAU, ETA = 0.4, 0.7
 """Preference per nat, and nats per reward."""
@@ -56,7 +56,7 @@ def _inpo(sample: Sample) -> Sides:
     last, step = sample.policy, objective("ipo", tau=ETA)
     held, broken = [], []
     for share in (0.0, 0.3, 1.0):
-        mixed = Table(last, "last").average(Table(sample.reference, "reference"), share, "mixed").log_pi
+        mixed = averaged(last, sample.reference, share)
         claimed = _tilted(share * sample.reference + (1 - share) * last, _wins(sample.preference, last) / ETA)
         own = enumerated(sample, sample.preference, first=last, second=last, reference=mixed)
         off = enumerated(sample, sample.preference, first=sample.first, second=sample.first, reference=mixed)

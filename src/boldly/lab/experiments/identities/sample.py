@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from boldly.lab.problems import Bandit
+from boldly.lab.table import Table
 from boldly.objectives import Pairs, Terms
 from boldly.randomness import derive
 
@@ -135,6 +136,12 @@ def enumerated(
 def _sides(values: Laws, like: Square) -> tuple[Tensor, Tensor]:
     a, b = values[:, :, None].expand(like.shape), values[:, None, :].expand(like.shape)
     return a.flatten(), b.flatten()
+
+
+def averaged(one: Laws, other: Laws, weight: float) -> Laws:
+    """(1 - weight) log one + weight log other, normalised: what a reference rule does with two policies."""
+    mixed = Table(one[:, None], "one").average(Table(other[:, None], "other"), weight, "mixed")
+    return mixed.log_pi[:, 0]
 
 
 Loss = Callable[[Laws], Float[Tensor, " instances"]]

@@ -6,10 +6,9 @@ from torch import Tensor
 
 from boldly.lab.experiments.identities.neutral import DPO
 from boldly.lab.experiments.identities.row import Identity, Sides
-from boldly.lab.experiments.identities.sample import BETA, Laws, Sample, Square, differences, largest, worst
+from boldly.lab.experiments.identities.sample import BETA, Laws, Sample, Square, averaged, differences, largest, worst
 from boldly.lab.problems import Tree, random_tree
 from boldly.lab.quantities import bellman_residual, optimum, solve_tree
-from boldly.lab.table import Table
 from boldly.objectives import Pairs
 
 TOKENS, DEPTH = 3, 3
@@ -81,7 +80,7 @@ def _momentum(sample: Sample) -> Sides:
         step = torch.zeros_like(last)
         for _ in range(ROUNDS):
             before, solved = solved, optimum(sample.bandit(reference=last))[:, 0]
-            pushed = Table(solved, "solved").average(Table(before, "before"), -momentum, "pushed").log_pi
+            pushed = averaged(solved, before, -momentum)
             last, step = pushed, pushed - last
         return largest(differences(step) - factor * differences(sample.reward) / BETA)
 
@@ -94,7 +93,7 @@ def _merging(sample: Sample) -> Sides:
     weight = 0.3
     one, other = (optimum(sample.bandit(reward))[:, 0] for reward in (sample.reward, sample.other_reward))
     both = optimum(sample.bandit((1 - weight) * sample.reward + weight * sample.other_reward))[:, 0]
-    merged = Table(one, "one").average(Table(other, "other"), weight, "merged").log_pi
+    merged = averaged(one, other, weight)
     masses = ((1 - weight) * one.exp() + weight * other.exp()).log()
     return Sides(largest(merged - both), largest(masses - both))
 
