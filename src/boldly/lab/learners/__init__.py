@@ -2,5 +2,7 @@
 
 from boldly.lab.learners.exact import Exact
 from boldly.lab.learners.protocol import Evidence, Fit, Learner, Setting
+from boldly.lab.learners.solve import Solve
+from boldly.lab.learners.steps import Gradient, Natural
 
-__all__ = ["Evidence", "Exact", "Fit", "Learner", "Setting"]
+__all__ = ["Evidence", "Exact", "Fit", "Gradient", "Learner", "Natural", "Setting", "Solve"]

@@ -1,7 +1,7 @@
 """The exact argmin over a bounded class: projected Newton steps from several starts, checked afterwards."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float
@@ -17,9 +17,10 @@ from boldly.lab.problems.checks import require_positive
 from boldly.randomness import derive
 
 Ties = Literal["reference", "optimistic", "random"]
-Start = Literal["present", "optimistic", "lowest"]
+Start = Literal["present", "optimistic", "lowest", "each"]
 
 STARTS: tuple[Start, ...] = ("present", "optimistic", "lowest")
+"""Those that a search begins from unless told otherwise: enough for a bonus that is small beside the labels."""
 PULL = 0.1
 """The share of the tolerance that the rule for ties may take up."""
 ARRIVED = 1e-3
@@ -35,8 +36,11 @@ class Solve:
     Found by projected Newton steps on the objective's own derivatives, so any twice differentiable objective will do.
     A preference loss is convex in the log-ratios and its argmin certain. A bonus alpha log pi adds a concave part,
     which can have several minima: the search begins from each of `starts` and the lowest loss wins. They are `present`
-    (the last argmin), `optimistic` (the same with the responses never seen at their upper bound) and `lowest`
-    (everything at the lower bound).
+    (the last argmin), `optimistic` (the same with the responses never seen at their upper bound), `lowest` (everything
+    at the lower bound) and `each` (that with one parameter at its upper bound, for every parameter: as many searches,
+    and what a bonus beyond alpha = beta / 20 or so takes). An objective with a kink inside the class, such as the bonus
+    with a floor below the greatest log-ratio, may have its minimum there, where no gradient vanishes: give it a floor
+    beyond the class's bound.
 
     `ties` says which of equally good policies it is, for labels say nothing of responses never seen: the nearest to
     `reference` (log-ratio 0), `optimistic` (those never seen at their bound, the others as near to 0 as the labels
@@ -57,8 +61,9 @@ class Solve:
         require_positive("tolerance", self.tolerance, "tolerance=1e-6")
         if self.ties not in ("reference", "optimistic", "random"):
             raise InvalidInput(f'ties is {self.ties!r}: write "reference", "optimistic" or "random".')
-        if not self.starts or not set(self.starts) <= set(STARTS):
-            raise InvalidInput(f"starts is {self.starts!r}: name at least one of {', '.join(map(repr, STARTS))}.")
+        if not self.starts or not set(self.starts) <= set(get_args(Start)):
+            names = ", ".join(map(repr, get_args(Start)))
+            raise InvalidInput(f"starts is {self.starts!r}: name at least one of {names}.")
 
     def begin(self, setting: Setting) -> Fit:
         low, high = self.policies.box(setting.problem)
@@ -70,7 +75,13 @@ class Solve:
             rows = evidence.read_rows()
             unseen = self.policies.pulled_back(_never_seen(rows, setting))
             optimistic = torch.where(unseen > 0, high, torch.where(unseen < 0, low, last))
-            begins = {"present": last, "optimistic": optimistic, "lowest": low.expand_as(last)}
+            lowest = low.expand_as(last)
+            begins = {
+                "present": lambda: last[None],
+                "optimistic": lambda: optimistic[None],
+                "lowest": lambda: lowest[None],
+                "each": lambda: lowest + torch.diag_embed(high - low)[:, None],
+            }
             anchor = self._anchor(unseen, low, high, setting.seeds, evidence.round)
             task = Task(
                 self.policies,
@@ -82,7 +93,7 @@ class Solve:
                 anchor,
                 pull,
             )
-            last = self._best(task, torch.stack([begins[name] for name in self.starts]), evidence.round)
+            last = self._best(task, torch.cat([begins[name]() for name in self.starts]), evidence.round)
             return task.log_pi(last)
 
         return fit

@@ -61,8 +61,8 @@ class Natural:
         F    = E_{x ~ rho} [ Phi_x^T (diag(pi) - pi pi^T) Phi_x ]
 
     The Fisher matrix of a softmax table is diag(pi) - pi pi^T, so the step of a response does not fall with its
-    probability until that is below `damping` (a probability; with features a variance of theirs). `largest` bounds the
-    change of a logit in one step, in nats: each of a table by itself; with features the whole step is scaled down.
+    probability until that is below `damping` (a probability; with features a variance of theirs). A step that would
+    change a logit by more than `largest` (nats) is scaled down to that; in a table each prompt's is scaled by itself.
 
     Raises `InvalidInput` as `Gradient` does, and for a damping or bound that is not above 0.
     """
@@ -88,7 +88,7 @@ class Natural:
 
         def direction(slope: Tensor, pi: Tensor) -> Tensor:
             step = -self.learning_rate * slope / rho / (pi + self.damping)
-            return step.clamp(-self.largest, self.largest)
+            return step * (self.largest / step.abs().amax(-1, keepdim=True)).clamp(max=1)
 
         return direction
 
@@ -103,8 +103,7 @@ class Natural:
             fisher = second - torch.einsum("x,rxf,rxg->rfg", rho, centre, centre)
             weights = torch.linalg.solve(fisher + damped, torch.einsum("xyf,rxy->rf", phi, slope))
             step = -self.learning_rate * torch.einsum("xyf,rf->rxy", phi, weights)
-            furthest = step.abs().amax((-2, -1), keepdim=True)
-            return step * (self.largest / furthest).clamp(max=1)
+            return step * (self.largest / step.abs().amax((-2, -1), keepdim=True)).clamp(max=1)
 
         return direction
 
@@ -120,7 +119,7 @@ def _descent(setting: Setting, steps: int, direction: Direction) -> Fit:
 
 
 def _require_steps(learning_rate: float, steps: int) -> None:
-    require_positive("learning_rate", learning_rate, "learning_rate=4.0")
+    require_positive("learning_rate", learning_rate, "learning_rate=5.0")
     if steps < 1:
         raise InvalidInput(f"steps is {steps!r}, but a round takes at least one step: write `steps=5`.")
 
