@@ -41,13 +41,23 @@ def tabulate(
     policy: Float[Tensor, "repetitions *policies prompts responses"],
     reference: Float[Tensor, "repetitions prompts responses"],
     length: Float[Tensor, " responses"],
+    reward: Float[Tensor, "*instances prompts responses"] | None = None,
 ) -> Pairs:
-    """The table that an objective reads: every row under every policy of its repetition, one after the other."""
+    """The table that an objective reads: every row under every policy of its repetition, one after the other.
+
+    `reward` is what each response is worth, for an objective that reads it.
+    """
     columns = [log_probs(policy, rows.prompt, response) for response in (rows.a, rows.b)]
     between = (1,) * (columns[0].dim() - 2)
 
     def flat(values: Tensor) -> Tensor:
         return values.reshape(values.shape[0], *between, -1).expand(columns[0].shape).reshape(-1)
+
+    def worth(response: Tensor) -> Tensor | None:
+        if reward is None:
+            return None
+        place = rows.prompt * reward.shape[-1] + response
+        return flat(reward.expand(reference.shape).flatten(-2).gather(-1, place))
 
     references = [flat(log_probs(reference, rows.prompt, response)) for response in (rows.a, rows.b)]
     return Pairs(
@@ -61,6 +71,8 @@ def tabulate(
         length_b=flat(length[rows.b]),
         policy_explore=columns[1].reshape(-1),
         reference_explore=references[1],
+        reward_a=worth(rows.a),
+        reward_b=worth(rows.b),
     )
 
 
