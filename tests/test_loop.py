@@ -1,18 +1,21 @@
 """The loop, on policies small enough to be known exactly: Algorithm 1, its resumption, and what it refuses."""
 
-from collections import Counter
 from dataclasses import dataclass, field, replace
-from functools import partial
-from itertools import combinations
-from math import exp
 
 import pytest
 import torch
 
 from boldly.errors import InvalidInput, WaitingForLabels
+from boldly.lab import Feedback, Method, objective
+from boldly.lab.classes import grid_of_two_arms
+from boldly.lab.feedback import bradley_terry
+from boldly.lab.learners import Exact
+from boldly.lab.problems.instances import two_arms
+from boldly.lab.quantities.value import gap
+from boldly.lab.single import single
 from boldly.ledger import Budget, MemoryLedger
 from boldly.loop import Loop, Parts, Schedule, rounds
-from boldly.objectives import Pairs, reduce, xpo
+from boldly.objectives import reduce
 from boldly.oracles import BradleyTerry
 from boldly.references import fixed
 from boldly.samplers import mixture, policy_and_reference, policy_twice
@@ -22,104 +25,22 @@ from boldly.types import Failure, Preference, Prompt, Tie
 from tests.support.tabular import MemoryArchive, TabularPolicy
 
 
-@dataclass
-class ExactLearner:
-    """argmin over a grid of two-arm policies whose beta |log pi/pi_ref| is at most 1; ties go to the reference."""
+def best_gap(beta, seed, alpha, rounds_):
+    """The smallest J_beta(pi*) - J_beta(pi) of the iterates of a run on Proposition 2.1 of arXiv 2405.21046.
 
-    objective: object
-    beta: float
-    hypotheses: bool = False
-    grid: list = field(default_factory=list)
-
-    def fit(self, policy, reference, evidence, *, name, seed):
-        p = torch.linspace(-14, 6, 161, dtype=torch.float64).sigmoid()
-        logits = torch.stack([p.log(), torch.log1p(-p)], 1)
-        logits = torch.cat([reference.logits[None], logits])
-        ratio = torch.log_softmax(logits, 1) - reference.log_pi
-        logits = logits[(self.beta * ratio).abs().amax(1) <= 1.0]
-        losses = self.losses(torch.log_softmax(logits, 1), reference, evidence)
-        best = int(torch.nonzero(losses <= losses.min() + 1e-12)[0])
-        return TabularPolicy(logits[best], name), ()
-
-    def losses(self, log_pi, reference, evidence):
-        kinds = Counter((c.query.a.tokens, c.query.b.tokens, c.label) for c in evidence.comparisons)
-        chosen = {(c.query.a.tokens, c.query.b.tokens, c.label): c for c in evidence.comparisons}
-        data = [chosen[kind] for kind in kinds]
-        arms = torch.tensor([[r.tokens[0] for r in compared(c, {"explore"})] for c in data])
-        table = tabulate(data, log_pi[0][arms], reference.log_pi[arms])
-        count = torch.tensor([float(n) for n in kinds.values()], dtype=torch.float64)
-        flat = lambda column: column.expand(len(log_pi), -1).reshape(-1)  # noqa: E731
-        whole = Pairs(
-            policy_a=log_pi[:, arms[:, 0]].reshape(-1),
-            policy_b=log_pi[:, arms[:, 1]].reshape(-1),
-            reference_a=flat(table.reference_a),
-            reference_b=flat(table.reference_b),
-            label=flat(table.label),
-            weight=flat(count),
-            length_a=flat(table.length_a),
-            length_b=flat(table.length_b),
-            policy_explore=log_pi[:, arms[:, 2]].reshape(-1),
-            reference_explore=flat(table.reference_explore),
-        )
-        terms = self.objective(whole)
-        rows = (whole.weight * (terms.preference + terms.bonus)).reshape(len(log_pi), -1)
-        return rows.sum(1) / count.sum()
-
-    def state(self):
-        return {}
-
-    def restore(self, state):
-        pass
-
-
-def two_arms(beta, seed, alpha, rounds_=200, sampler=policy_and_reference, **changes):
-    """Proposition 2.1 of arXiv 2405.21046: the good arm has mass exp(-1/(8 beta)), its rival reward 1/2."""
-    eps = exp(-1 / (8 * beta))
-    base = TabularPolicy(torch.tensor([eps, 1 - eps], dtype=torch.float64).log())
-    oracle = BradleyTerry(lambda prompt, response: 1.0 if response.tokens == (0,) else 0.5, seed=seed)
-    learner = ExactLearner(partial(xpo, beta=beta, alpha=alpha), beta)
-    loop = Loop(
-        policy=base,
-        prompts=[Prompt("?")],
-        parts=Parts(sampler(), first_pair_even_if_equal, fixed, learner, payable=every_pair),
-        ledger=MemoryLedger(),
-        archive=MemoryArchive(base),
-        budget=Budget(rounds_),
-        schedule=Schedule(labels_per_round=1),
-        seed=seed,
-        **changes,
-    )
-    return loop, oracle
-
-
-def first_pair_even_if_equal(view, count):
-    """The theory's algorithm labels equal pairs too; on two arms nearly every pair is one."""
-    return [Pick(0, 0, 1)][:count]
-
-
-def every_pair(responses):
-    return list(combinations(range(len(responses)), 2))
-
-
-def best_gap(loop, beta):
-    """The smallest J_beta(pi*) - J_beta(pi) of the run's iterates."""
-    reward = torch.tensor([1.0, 0.5], dtype=torch.float64)
-    log_ref = loop.archive[0].log_pi
-    optimum = beta * torch.logsumexp(log_ref + reward / beta, 0)
-    values = [
-        (policy.log_pi.exp() * (reward - beta * (policy.log_pi - log_ref))).sum() for policy in loop.archive.policies
-    ]
-    return float(optimum - max(values))
+    The good arm has mass exp(-1/(8 beta)), its rival reward 1/2; the argmin is exact over a grid of policies with
+    V_max = 1, and its ties go to the reference.
+    """
+    problem = two_arms(beta)
+    method = Method("xpo", objective("xpo", beta=beta, alpha=alpha), Exact(grid_of_two_arms(problem)))
+    loop, oracle = single(problem, method, Feedback(bradley_terry()), rounds=rounds_, seed=seed)
+    iterates = [loop.archive[0], *(done.policy for done in rounds(loop, oracle))]
+    return min(float(gap(problem, policy.log_pi)) for policy in iterates)
 
 
 def success(beta, alpha, seeds, rounds_=200):
-    gaps = []
-    for seed in seeds:
-        loop, oracle = two_arms(beta, seed, alpha, rounds_)
-        for _ in rounds(loop, oracle):
-            pass
-        gaps.append(best_gap(loop, beta))
-    return sum(gap < 1 / 8 for gap in gaps) / len(gaps)
+    gaps = [best_gap(beta, seed, alpha, rounds_) for seed in seeds]
+    return sum(found < 1 / 8 for found in gaps) / len(gaps)
 
 
 @pytest.mark.slow

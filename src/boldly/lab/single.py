@@ -8,7 +8,7 @@ It is slower than `boldly.lab.run` and takes any selector. Given the same draws 
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 
 import torch
@@ -104,12 +104,13 @@ class MemoryArchive:
         return self._seen[t]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Fitted:
     """A learner of the lab as one of the loop."""
 
     begun: Fit
     hypotheses: bool = False
+    _against: tuple[str, Tensor] | None = field(default=None, init=False)
 
     def fit(
         self, policy: Policy, reference: Policy, evidence: LoopEvidence, *, name: str, seed: int
@@ -117,7 +118,9 @@ class Fitted:
         assert isinstance(policy, ArmPolicy)
         assert isinstance(reference, ArmPolicy)
         bought = Evidence(evidence.round, rows_of(evidence.newest), lambda: rows_of(evidence.comparisons))
-        log_pi = self.begun(policy.log_pi[None], reference.log_pi[None], bought)
+        if self._against is None or self._against[0] != reference.name:
+            self._against = reference.name, reference.log_pi[None]  # one table while it stays, so it is seen to stay
+        log_pi = self.begun(policy.log_pi[None], self._against[1], bought)
         return ArmPolicy(log_pi[0], policy.length, name), ()
 
     def state(self) -> Mapping[str, Tensor]:
