@@ -80,7 +80,9 @@ class Enumeration:
         self, rows: Rows, reference: Float[Tensor, "repetitions prompts responses"]
     ) -> Float[Tensor, "repetitions members"]:
         """The objective of every member, summed over `rows` with their weights."""
-        terms = self.setting.objective(tabulate(rows, self.log_pi, reference, self.setting.problem.length))
+        terms = self.setting.objective(
+            tabulate(rows, self.log_pi, reference, self.setting.problem.length, self.setting.problem.reward)
+        )
         total = (terms.preference + terms.bonus).reshape(*self.log_pi.shape[:2], -1)
         return (total * rows.weight[:, None]).sum(-1)
 
