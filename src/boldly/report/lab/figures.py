@@ -29,7 +29,10 @@ def styles(plots: Sequence[Plot]) -> Style:
 def figure(plot: Plot, at: str, style: Style) -> Figure:
     """A plot on a page, where `at` names it."""
     drawn = [_line(curve, plot, *style[curve.name]) for curve in plot.curves]
-    axes: dict[str, Any] = {"xaxis": _axis(plot.log_x), "yaxis": _axis(plot.log_y)}
+    axes: dict[str, Any] = {
+        "xaxis": _axis(plot.log_x, [x for curve in plot.curves for x in curve.x]),
+        "yaxis": _axis(plot.log_y, _edges(plot)),
+    }
     reading = " ".join(filter(None, [plot.reading, _open_ends(plot)]))
     return Figure(
         at,
@@ -76,8 +79,13 @@ def _open_ends(plot: Plot) -> str:
     return " ".join(said)
 
 
-def _axis(log: bool) -> dict[str, Any]:
-    return {"type": "log", "exponentformat": "power"} if log else {}
+def _axis(log: bool, values: Sequence[float]) -> dict[str, Any]:
+    """A logarithmic axis has marks at 1, 2 and 5 where it is short, else at powers of ten, some eight at most."""
+    if not log:
+        return {}
+    shown = [value for value in values if value > 0 and math.isfinite(value)]
+    decades = math.log10(max(shown) / min(shown)) if shown else 0.0
+    return {"type": "log", "exponentformat": "power", "dtick": "D2" if decades < 2 else math.ceil(decades / 8)}
 
 
 def _table(plot: Plot) -> Table:

@@ -22,7 +22,8 @@ def experiment_page(outcome: Outcome, *, seconds: float | None = None) -> Page:
     plots = [plot for finding in outcome.findings for plot in finding.plots]
     style, at = styles(plots), iter(anchors([plot.id for plot in plots]))
     places = anchors([finding.id for finding in outcome.findings])
-    sections = [Section("instance", "The instance", [flat(text, 10 * _LONG) for text in outcome.instance], [])]
+    instance = [flat(text, 10 * _LONG) for text in outcome.instance]
+    sections = [Section("instance", "The instance", instance, [])] if instance else []
     sections += [
         _finding(finding, f"finding-{place}", at, style)
         for finding, place in zip(outcome.findings, places, strict=True)
