@@ -18,6 +18,7 @@ REGISTRIES = {
     "selectors.md": "boldly.selectors:SELECTORS",
     "oracles.md": "boldly.oracles:ORACLES",
     "learners.md": "boldly.lm.learners:LEARNERS",
+    "lab.md": "boldly.lab.experiments:EXPERIMENTS",
 }
 
 
