@@ -68,8 +68,8 @@ def needles(vocabulary: int, depth: int, *, hypotheses: int = 100) -> Needles:
     trajectories, candidates = vocabulary**depth, (vocabulary - 1) ** depth
     if trajectories > MOST // 4:
         raise InvalidInput(
-            f"a vocabulary of {vocabulary} and a depth of {depth} make {trajectories:,} trajectories, but a policy over "
-            f"more than {MOST // 4:,} takes too long: take a smaller vocabulary or depth."
+            f"a vocabulary of {vocabulary} and a depth of {depth} make {trajectories:,} trajectories, and a policy "
+            f"over more than {MOST // 4:,} takes too long: take a smaller vocabulary or depth."
         )
     held = min(candidates, hypotheses, MOST // trajectories)
     generator = torch.Generator().manual_seed(derive(0, "needles", vocabulary, depth))
