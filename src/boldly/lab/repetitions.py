@@ -79,7 +79,7 @@ class Repetitions:
                 raise InvalidInput(f"{name} is {value}, but nothing is learned from fewer than 1: write `{name}=100`.")
         if not self.seeds:
             raise InvalidInput("there are no seeds, so there is no repetition to run: write `seeds=range(100)`.")
-        instances = self.problem.log_reference.shape[:-2]
+        instances = tuple(self.problem.log_reference.shape[:-2])
         if instances not in ((), (1,), (len(self.seeds),)):
             raise InvalidInput(
                 f"the problem holds {instances} instances and there are {len(self.seeds)} seeds: give one instance "

@@ -10,7 +10,7 @@ from torch import Tensor
 from boldly.lab.feedback import Feedback
 from boldly.lab.method import Method
 from boldly.lab.problems import Bandit
-from boldly.lab.repetitions import Repetitions
+from boldly.lab.repetitions import Repetitions, Turn
 from boldly.loop import rounds as turns
 
 Measure = Callable[[Float[Tensor, "repetitions prompts responses"]], Float[Tensor, " repetitions"]]
@@ -40,11 +40,13 @@ def run(
     labels_per_round: int = 1,
     every: int = 1,
     until: Callable[[Mapping[str, Float[Tensor, " repetitions"]]], bool] | None = None,
+    notice: Callable[[Turn], None] = lambda turn: None,
     watch: Callable[[float], None] = lambda share: None,
 ) -> Trace:
     """Run `method` in every repetition and measure the base, every `every`-th iterate and the last.
 
-    Stops early after a measurement at which `until` is true. `watch` is told the share of the rounds that is done.
+    Stops early after a measurement at which `until` is true. `notice` is shown every round before the measurement, for
+    measures of what was bought; `watch` is told the share of the rounds that is done.
     """
     repetitions = Repetitions(problem, method, rounds, seeds, labels_per_round)
     labels: list[int] = []
@@ -59,6 +61,7 @@ def run(
 
     measure(repetitions.policy, 0)
     for turn in turns(repetitions, feedback):
+        notice(turn)
         done = turn.number + 1
         watch(done / rounds)
         if (done % every == 0 or done == rounds) and measure(turn.policy, turn.labels):

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from boldly.lab.problems import Bandit
 from boldly.lab.quantities import gap
+from boldly.lab.repetitions import Turn
 from boldly.lab.trace import Measure, Trace
 
 
@@ -30,6 +31,23 @@ def best_value(problem: Bandit) -> Measure:
         return best
 
     return measure
+
+
+class Bought:
+    """How often each response was bought so far, in either place of a pair: the `notice` of one run."""
+
+    def __init__(self, problem: Bandit, repetitions: int) -> None:
+        shape = (repetitions, problem.prompts, problem.responses)
+        self.counts: Float[Tensor, "repetitions prompts responses"] = torch.zeros(shape, dtype=torch.float64)
+
+    def __call__(self, turn: Turn) -> None:
+        flat, ones = self.counts.flatten(-2), torch.ones_like(turn.rows.label)
+        for response in (turn.rows.a, turn.rows.b):
+            flat.scatter_add_(-1, turn.rows.prompt * self.counts.shape[-1] + response, ones)
+
+    def distinct(self, policy: Float[Tensor, "repetitions prompts responses"]) -> Float[Tensor, " repetitions"]:
+        """How many different responses were bought, whatever the policy."""
+        return (self.counts > 0).double().sum((-2, -1))
 
 
 def late(trace: Trace, name: str) -> Float[Tensor, " repetitions"]:
