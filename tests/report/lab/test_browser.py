@@ -85,7 +85,7 @@ def test_marks_are_words_that_stand_out(browser, page_file: Path, scheme: str):
             const own = getComputedStyle(e).backgroundColor;
             return /, 0\\)$/.test(own) && e.parentElement ? behind(e.parentElement) : own;
           };
-          return [...document.querySelectorAll('.mark, .claim-word, .claim, .judgement p, .entry .quiet, .entry a')].map(
+          return [...document.querySelectorAll('.mark, .claim-word, .claim, .judgement p, .entry p, .entry a')].map(
             element => {
               const [a, b] = [getComputedStyle(element).color, behind(element)].map(luminance).sort((x, y) => y - x);
               return [element.className, element.textContent.trim(), (a + .05) / (b + .05)];
