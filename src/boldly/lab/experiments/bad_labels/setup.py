@@ -19,7 +19,7 @@ from boldly.lab.feedback import (
     matrix,
     ties,
 )
-from boldly.lab.learners.solve import STARTS, Solve, Start
+from boldly.lab.learners.solve import STARTS, Solve
 from boldly.lab.method import Method, objective
 from boldly.lab.problems import Bandit, cyclic_game, random_tree
 from boldly.lab.quantities import gap
@@ -64,7 +64,7 @@ class Setup:
         The responses are drawn as in XPO, by the policy and by the reference. Where the loss is convex the search
         begins from one point.
         """
-        starts: tuple[Start, ...] = ("present",) if function in CONVEX else STARTS
+        starts = ("present",) if function in CONVEX else STARTS
         learner = Solve(BoundedTable(self.bound if bound is None else bound), starts=starts)
         return Method(name, objective(function, **options), learner)
 
@@ -148,5 +148,5 @@ def standard(place: Setup, rate: float | None) -> Sequence[Method]:
         place.method("DPO", "dpo", beta=beta),
         *robust,
         place.method("IPO", "ipo", tau=beta / 4),
-        place.method("XPO", "xpo", beta=beta, alpha=BONUS * beta),
+        place.method("XPO", "xpo", beta=beta, alpha=BONUS * beta, floor=place.bound),
     )
