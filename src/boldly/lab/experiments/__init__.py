@@ -1,13 +1,19 @@
 """Experiments: each a question, an instance whose answer is known, and what came out."""
 
+from boldly.lab.experiments.actions import actions
+from boldly.lab.experiments.alpha import alpha
 from boldly.lab.experiments.bad_labels import bad_labels
+from boldly.lab.experiments.beta import beta
 from boldly.lab.experiments.identities import identities
 from boldly.lab.experiments.outcome import Curve, Experiment, Finding, Grid, Outcome, Plot, Score, Watch, unwatched
 from boldly.lab.experiments.stochastic import stochastic
 from boldly.lab.experiments.two_arms import two_arms
 
 EXPERIMENTS: dict[str, Experiment] = {
+    "actions": actions,
+    "alpha": alpha,
     "bad-labels": bad_labels,
+    "beta": beta,
     "identities": identities,
     "stochastic": stochastic,
     "two-arms": two_arms,
@@ -23,7 +29,10 @@ __all__ = [
     "Plot",
     "Score",
     "Watch",
+    "actions",
+    "alpha",
     "bad_labels",
+    "beta",
     "identities",
     "stochastic",
     "two_arms",
