@@ -1,7 +1,6 @@
 """The exact argmin over a bounded class: projected Newton steps from several starts, checked afterwards."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float
@@ -16,10 +15,9 @@ from boldly.lab.learners.protocol import Evidence, Fit, Setting
 from boldly.lab.problems.checks import require_positive
 from boldly.randomness import derive
 
-Ties = Literal["reference", "optimistic", "random"]
-Start = Literal["present", "optimistic", "lowest", "each"]
-
-STARTS: tuple[Start, ...] = ("present", "optimistic", "lowest")
+TIES = ("reference", "optimistic", "random")
+EVERY_START = ("present", "optimistic", "lowest", "each")
+STARTS = EVERY_START[:3]
 """Those that a search begins from unless told otherwise: enough for a bonus that is small beside the labels."""
 PULL = 0.1
 """The share of the tolerance that the rule for ties may take up."""
@@ -48,21 +46,21 @@ class Solve:
 
     `tolerance` (loss per nat) bounds the largest entry of the projected gradient, checked after each search. Raises
     `BoldlyError` where it isn't met after `iterations` steps, with the repetition and what is left, and `InvalidInput`
-    for a tolerance that is not above 0, no start and an unknown one.
+    for a tolerance that is not above 0, no start, and a start or a rule for ties that there is none of.
     """
 
     policies: Bounded
-    ties: Ties = "reference"
+    ties: str = "reference"
     tolerance: float = 1e-6
-    starts: tuple[Start, ...] = STARTS
+    starts: tuple[str, ...] = STARTS
     iterations: int = 200
 
     def __post_init__(self) -> None:
         require_positive("tolerance", self.tolerance, "tolerance=1e-6")
-        if self.ties not in ("reference", "optimistic", "random"):
+        if self.ties not in TIES:
             raise InvalidInput(f'ties is {self.ties!r}: write "reference", "optimistic" or "random".')
-        if not self.starts or not set(self.starts) <= set(get_args(Start)):
-            names = ", ".join(map(repr, get_args(Start)))
+        if not self.starts or not set(self.starts) <= set(EVERY_START):
+            names = ", ".join(map(repr, EVERY_START))
             raise InvalidInput(f"starts is {self.starts!r}: name at least one of {names}.")
 
     def begin(self, setting: Setting) -> Fit:

@@ -1,0 +1,212 @@
+"""The argmin over bounded classes against scipy from many starts, closed forms, a grid, and its own KKT conditions."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import minimize
+
+from boldly.errors import BoldlyError, InvalidInput
+from boldly.lab.classes import BoundedTable, LogLinear
+from boldly.lab.evidence import Rows
+from boldly.lab.learners import Evidence, Setting, Solve
+from boldly.lab.learners.mean import logit_slope, mean
+from boldly.lab.problems import bandit
+from boldly.objectives import dpo, ipo, vpo, xpo
+from boldly.objectives.optimism import se_popo
+
+BETA = 0.6
+CONVEX = {
+    "dpo": partial(dpo, beta=BETA),
+    "ipo": partial(ipo, tau=0.3),
+    "vpo, pessimistic": partial(vpo, beta=BETA, alpha=0.1, sign=-1),
+}
+BONUS = {
+    "xpo, alpha beta/60": partial(xpo, beta=BETA, alpha=0.01, floor=1e3),
+    "xpo, alpha beta/10": partial(xpo, beta=BETA, alpha=0.06, floor=1e3),
+    "xpo, alpha beta/2": partial(xpo, beta=BETA, alpha=0.3, floor=1e3),
+    "se_popo": partial(se_popo, beta=BETA, alpha=0.1),
+}
+FEATURES = torch.randn(1, 12, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+
+
+def setting_and_rows(objective, *, responses, labels, repetitions, seed):
+    generator = torch.Generator().manual_seed(seed)
+    reference = torch.randn(repetitions, responses, generator=generator, dtype=torch.float64).softmax(-1)
+    reward = 2 * torch.rand(repetitions, responses, generator=generator, dtype=torch.float64)
+    a = torch.randint(responses, (repetitions, labels), generator=generator)
+    b = torch.multinomial(reference, labels, replacement=True, generator=generator)
+    chance = torch.sigmoid(reward.gather(1, a) - reward.gather(1, b))
+    label = (torch.rand(repetitions, labels, generator=generator, dtype=torch.float64) < chance).double()
+    rows = Rows(torch.zeros_like(a), a, b, label, torch.ones_like(label))
+    return Setting(bandit(reference, reward, beta=BETA), objective, tuple(range(repetitions))), rows
+
+
+def fitted(learner, setting, rows, round=0):
+    reference = setting.log_reference
+    return learner.begin(setting)(reference, reference, Evidence(round, rows, lambda: rows))
+
+
+def losses(setting, rows, log_pi):
+    loss = mean(setting, rows, setting.log_reference)
+    return loss.losses(loss.columns(log_pi)).sum(-1)
+
+
+def lowest_by_scipy(setting, rows, policies, repetition, starts, seed):
+    """The lowest of the minima that L-BFGS-B finds from the origin and random points of the box."""
+    low, high = (bound.numpy() for bound in policies.box(setting.problem))
+    one = mean(setting, rows, setting.log_reference).taken(torch.tensor([repetition]))
+    log_reference = setting.log_reference[repetition][None]
+
+    def loss(parameters):
+        leaf = torch.tensor(parameters[None], requires_grad=True)
+        value = one.losses(one.columns((log_reference + policies.log_ratios(leaf, setting.problem)).log_softmax(-1)))
+        (gradient,) = torch.autograd.grad(value.sum(), leaf)
+        return float(value.detach().sum()), gradient[0].numpy()
+
+    generator = np.random.default_rng(seed)
+    points = [np.clip(np.zeros_like(low), low, high), *(generator.uniform(low, high) for _ in range(starts))]
+    options = {"maxiter": 5000, "ftol": 1e-15, "gtol": 1e-9}
+    bounds = list(zip(low, high, strict=True))
+    return min(minimize(loss, x, jac=True, method="L-BFGS-B", bounds=bounds, options=options).fun for x in points)
+
+
+@pytest.mark.parametrize("policies", [BoundedTable(10.0), LogLinear(FEATURES, 5.0)], ids=["table", "log-linear"])
+@pytest.mark.parametrize("name", sorted(CONVEX))
+def test_convex_argmin_is_scipys(name, policies):
+    setting, rows = setting_and_rows(CONVEX[name], responses=12, labels=20, repetitions=8, seed=5)
+    ours = losses(setting, rows, fitted(Solve(policies, starts=("present",)), setting, rows))
+    for repetition in range(8):
+        best = lowest_by_scipy(setting, rows, policies, repetition, starts=1, seed=0)
+        assert float(ours[repetition]) <= best + 1e-6
+
+
+@pytest.mark.parametrize("name", sorted(BONUS))
+def test_from_each_response_the_argmin_with_a_bonus_is_scipys_best_of_many(name):
+    """A bonus makes several minima: of 12 random instances at most one may be missed by more than 1e-6."""
+    setting, rows = setting_and_rows(BONUS[name], responses=6, labels=30, repetitions=12, seed=6)
+    policies = BoundedTable(10.0)
+    solve = Solve(policies, starts=("present", "optimistic", "lowest", "each"))
+    ours = losses(setting, rows, fitted(solve, setting, rows))
+    best = [lowest_by_scipy(setting, rows, policies, repetition, starts=12, seed=0) for repetition in range(12)]
+    assert int((ours > torch.tensor(best) + 1e-6).sum()) <= 1
+
+
+@pytest.mark.parametrize("objective", [CONVEX["dpo"], BONUS["xpo, alpha beta/60"]], ids=["dpo", "xpo"])
+def test_no_feasible_step_lowers_the_loss(objective):
+    """KKT: with the table the gradient by a logit is 0 inside, and points out of the box at its bounds."""
+    setting, rows = setting_and_rows(objective, responses=8, labels=12, repetitions=20, seed=8)
+    log_pi = fitted(Solve(BoundedTable(10.0)), setting, rows)
+    slope = logit_slope(mean(setting, rows, setting.log_reference), log_pi)[:, 0]
+    ratio = (log_pi - setting.log_reference)[:, 0]
+    inside = (ratio > ratio.amin(-1, keepdim=True) + 1e-9) & (ratio < ratio.amax(-1, keepdim=True) - 1e-9)
+    assert float(slope[inside].abs().max()) <= 1e-6
+    full = (ratio.amax(-1) - ratio.amin(-1)) > 10 - 1e-9
+    assert bool(full.any())
+    assert bool((slope[full].gather(-1, ratio[full].argmax(-1)[:, None]) <= 1e-6).all())
+    assert bool((slope[full].gather(-1, ratio[full].argmin(-1)[:, None]) >= -1e-6).all())
+
+
+def every_pair(setting, weight_a, weight_b, label):
+    responses = setting.problem.responses
+    a, b = torch.meshgrid(torch.arange(responses), torch.arange(responses), indexing="ij")
+    a, b = a.reshape(1, -1), b.reshape(1, -1)
+    return Rows(torch.zeros_like(a), a, b, label[a, b], weight_a[a] * weight_b[b])
+
+
+def test_dpo_with_exact_labels_of_every_pair_gives_the_optimum():
+    """pi_ref exp(r / beta) / Z (arXiv 2305.18290, equation 4), whatever the pairs' positive weights."""
+    reward = torch.tensor([0.0, 0.4, 1.1, 2.0], dtype=torch.float64)
+    problem = bandit(torch.tensor([0.4, 0.3, 0.2, 0.1]), reward, beta=BETA)
+    setting = Setting(problem, CONVEX["dpo"], (0,))
+    law = torch.tensor([0.1, 0.2, 0.3, 0.4], dtype=torch.float64)
+    rows = every_pair(setting, law, law.flip(0), torch.sigmoid(reward[:, None] - reward))
+    found = fitted(Solve(BoundedTable(10.0), tolerance=1e-9), setting, rows)
+    expected = (problem.log_reference + reward / BETA).log_softmax(-1)
+    torch.testing.assert_close(found[0], expected, atol=1e-5, rtol=0)
+
+
+def test_ipo_with_exact_labels_of_every_pair_gives_its_population_optimum():
+    """pi_ref exp(P(y beats mu) / tau) / Z for pairs from mu x mu (arXiv 2310.12036), intransitive P included."""
+    tau, mu = 0.3, torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64)
+    preference = torch.tensor([[0.5, 0.9, 0.2], [0.1, 0.5, 0.8], [0.8, 0.2, 0.5]], dtype=torch.float64)
+    problem = bandit(torch.tensor([0.2, 0.5, 0.3]), torch.zeros(3), beta=1.0)
+    setting = Setting(problem, partial(ipo, tau=tau), (0,))
+    found = fitted(Solve(BoundedTable(10.0), tolerance=1e-9), setting, every_pair(setting, mu, mu, preference))
+    expected = (problem.log_reference + preference @ mu / tau).log_softmax(-1)
+    torch.testing.assert_close(found[0], expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("alpha", [0.001, 0.01, 0.1])
+def test_on_two_arms_it_is_the_best_of_a_fine_grid(alpha):
+    objective = partial(xpo, beta=BETA, alpha=alpha, floor=1e3)
+    setting, rows = setting_and_rows(objective, responses=2, labels=9, repetitions=30, seed=2)
+    ours = losses(setting, rows, fitted(Solve(BoundedTable(10.0)), setting, rows))
+    grid = torch.linspace(-10, 10, 4001, dtype=torch.float64)
+    tilts = torch.stack([grid.clamp(min=0), (-grid).clamp(min=0)], -1)
+    every = torch.stack([losses(setting, rows, (setting.log_reference + tilt).log_softmax(-1)) for tilt in tilts])
+    assert bool((ours <= every.amin(0) + 1e-9).all())
+
+
+def one_label(objective, winner=0, loser=1):
+    problem = bandit(torch.tensor([0.5, 0.3, 0.2]), torch.zeros(3), beta=BETA)
+    one = torch.ones(2, 1, dtype=torch.float64)
+    pair = [torch.full((2, 1), number) for number in (0, winner, loser)]
+    return Setting(problem, objective, (0, 1)), Rows(*pair, one, one)
+
+
+def test_ties_say_where_the_response_never_seen_goes():
+    """One label: 0 beats 1, so 0 stands at the bound above 1, and of 2 the labels say nothing."""
+    setting, rows = one_label(CONVEX["dpo"])
+    reference = setting.log_reference
+
+    def ratios(ties, round=0):
+        found = (fitted(Solve(BoundedTable(4.0), ties=ties), setting, rows, round) - reference)[:, 0]
+        return found - found[:, 1:2]
+
+    torch.testing.assert_close(ratios("reference"), torch.tensor([[4.0, 0, 0]] * 2).double(), atol=1e-2, rtol=0)
+    torch.testing.assert_close(ratios("optimistic"), torch.tensor([[4.0, 0, 4]] * 2).double(), atol=1e-2, rtol=0)
+    drawn = ratios("random")
+    torch.testing.assert_close(drawn, ratios("random"), atol=0, rtol=0)
+    assert float((drawn[0, 2] - drawn[1, 2]).abs()) > 0.1
+    assert float((drawn[:, 2] - ratios("random", round=1)[:, 2]).abs().min()) > 0.1
+
+
+def test_a_bonus_raises_the_response_never_seen_whatever_the_ties():
+    setting, rows = one_label(partial(xpo, beta=BETA, alpha=0.01))
+    found = (fitted(Solve(BoundedTable(4.0), ties="reference"), setting, rows) - setting.log_reference)[:, 0]
+    torch.testing.assert_close(found[:, 2] - found[:, 1], torch.tensor([4.0, 4.0]).double(), atol=1e-9, rtol=0)
+
+
+def test_responses_never_seen_cost_nothing_to_have():
+    """5,000 of them share the step of one: the policy is that of the problem in which they are one response."""
+    objective = partial(xpo, beta=BETA, alpha=0.01)
+    many = torch.full((5000,), 0.2 / 5000, dtype=torch.float64)
+    reference = torch.cat([torch.tensor([0.5, 0.3]).double(), many])
+    problem = bandit(reference / reference.sum(), torch.zeros(5002), beta=BETA)
+    small, rows = one_label(objective)
+    large = Setting(problem, objective, small.seeds)
+    found = fitted(Solve(BoundedTable(4.0)), large, rows).exp()
+    few = fitted(Solve(BoundedTable(4.0)), small, rows).exp()
+    torch.testing.assert_close(found[..., :2], few[..., :2], atol=1e-6, rtol=0)
+
+
+def test_a_search_that_has_not_arrived_is_told():
+    setting, rows = setting_and_rows(CONVEX["dpo"], responses=8, labels=12, repetitions=3, seed=8)
+    with pytest.raises(BoldlyError, match=r"repetition \d in round 4 was not found: after 1 steps .* `iterations=10`"):
+        fitted(Solve(BoundedTable(10.0), iterations=1), setting, rows, round=4)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"tolerance": 0.0}, "tolerance is 0.0"),
+        ({"starts": ()}, "name at least one"),
+        ({"starts": ("top",)}, "'present', 'optimistic', 'lowest', 'each'"),
+        ({"ties": "best"}, "ties is 'best'"),
+    ],
+)
+def test_what_can_not_be_searched_is_refused(options, message):
+    with pytest.raises(InvalidInput, match=message):
+        Solve(BoundedTable(1.0), **options)
