@@ -6,6 +6,7 @@ from boldly.lab.experiments.bad_labels import bad_labels
 from boldly.lab.experiments.beta import beta
 from boldly.lab.experiments.identities import identities
 from boldly.lab.experiments.outcome import Curve, Experiment, Finding, Grid, Outcome, Plot, Score, Watch, unwatched
+from boldly.lab.experiments.reference_coverage import reference_coverage
 from boldly.lab.experiments.stochastic import stochastic
 from boldly.lab.experiments.two_arms import two_arms
 
@@ -15,6 +16,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     "bad-labels": bad_labels,
     "beta": beta,
     "identities": identities,
+    "reference-coverage": reference_coverage,
     "stochastic": stochastic,
     "two-arms": two_arms,
 }
@@ -34,6 +36,7 @@ __all__ = [
     "bad_labels",
     "beta",
     "identities",
+    "reference_coverage",
     "stochastic",
     "two_arms",
     "unwatched",

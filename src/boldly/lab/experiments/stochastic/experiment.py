@@ -127,7 +127,7 @@ def _limit(every: list[Noisy], loss: Callable[[Pairs], Terms], id: str, drawn: s
         id=id,
         title=title,
         claim=claim,
-        verdict=f"Without noise the largest gap is {certain:.0e}; with noise the lowest share of trees that have one is "
+        verdict=f"Without noise the largest gap is {certain:.0e}; with noise the lowest share of trees with one is "
         f"{min(some[noise].value for noise in noisy):.0%}, and the mean is largest at "
         f"{largest.measure.removeprefix('gap at ')}: {estimate(largest)}.",
         holds=certain <= NONE and all(some[noise].value >= MOST for noise in noisy),
