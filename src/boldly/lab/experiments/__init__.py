@@ -7,6 +7,7 @@ from boldly.lab.experiments.beta import beta
 from boldly.lab.experiments.identities import identities
 from boldly.lab.experiments.outcome import Curve, Experiment, Finding, Grid, Outcome, Plot, Score, Watch, unwatched
 from boldly.lab.experiments.reference_coverage import reference_coverage
+from boldly.lab.experiments.second_sampler import second_sampler
 from boldly.lab.experiments.stochastic import stochastic
 from boldly.lab.experiments.two_arms import two_arms
 
@@ -17,6 +18,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     "beta": beta,
     "identities": identities,
     "reference-coverage": reference_coverage,
+    "second-sampler": second_sampler,
     "stochastic": stochastic,
     "two-arms": two_arms,
 }
@@ -37,6 +39,7 @@ __all__ = [
     "beta",
     "identities",
     "reference_coverage",
+    "second_sampler",
     "stochastic",
     "two_arms",
     "unwatched",
