@@ -6,6 +6,7 @@ from boldly.lab.experiments.bad_labels import bad_labels
 from boldly.lab.experiments.beta import beta
 from boldly.lab.experiments.identities import identities
 from boldly.lab.experiments.outcome import Curve, Experiment, Finding, Grid, Outcome, Plot, Score, Watch, unwatched
+from boldly.lab.experiments.rare_arm import rare_arm
 from boldly.lab.experiments.reference_coverage import reference_coverage
 from boldly.lab.experiments.second_sampler import second_sampler
 from boldly.lab.experiments.stochastic import stochastic
@@ -17,6 +18,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     "bad-labels": bad_labels,
     "beta": beta,
     "identities": identities,
+    "rare-arm": rare_arm,
     "reference-coverage": reference_coverage,
     "second-sampler": second_sampler,
     "stochastic": stochastic,
@@ -38,6 +40,7 @@ __all__ = [
     "bad_labels",
     "beta",
     "identities",
+    "rare_arm",
     "reference_coverage",
     "second_sampler",
     "stochastic",

@@ -45,6 +45,10 @@ class Bought:
         for response in (turn.rows.a, turn.rows.b):
             flat.scatter_add_(-1, turn.rows.prompt * self.counts.shape[-1] + response, ones)
 
+    def times(self, response: int) -> Measure:
+        """How often response number `response` to the first prompt was bought, whatever the policy."""
+        return lambda policy: self.counts[:, 0, response].clone()
+
     def distinct(self, policy: Float[Tensor, "repetitions prompts responses"]) -> Float[Tensor, " repetitions"]:
         """How many different responses were bought, whatever the policy."""
         return (self.counts > 0).double().sum((-2, -1))
