@@ -4,6 +4,7 @@ from boldly.lab.experiments.actions import actions
 from boldly.lab.experiments.alpha import alpha
 from boldly.lab.experiments.bad_labels import bad_labels
 from boldly.lab.experiments.beta import beta
+from boldly.lab.experiments.first_experiments import first_experiments
 from boldly.lab.experiments.identities import identities
 from boldly.lab.experiments.outcome import Curve, Experiment, Finding, Grid, Outcome, Plot, Score, Watch, unwatched
 from boldly.lab.experiments.rare_arm import rare_arm
@@ -17,6 +18,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     "alpha": alpha,
     "bad-labels": bad_labels,
     "beta": beta,
+    "first-experiments": first_experiments,
     "identities": identities,
     "rare-arm": rare_arm,
     "reference-coverage": reference_coverage,
@@ -39,6 +41,7 @@ __all__ = [
     "alpha",
     "bad_labels",
     "beta",
+    "first_experiments",
     "identities",
     "rare_arm",
     "reference_coverage",

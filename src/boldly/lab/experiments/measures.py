@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from boldly.lab.problems import Bandit
-from boldly.lab.quantities import gap
+from boldly.lab.quantities import coverability, gap, optimum
 from boldly.lab.repetitions import Turn
 from boldly.lab.trace import Measure, Trace
 
@@ -29,6 +29,36 @@ def best_value(problem: Bandit) -> Measure:
         now = -gap(problem, policy)
         best = now if best is None else torch.maximum(best, now)
         return best
+
+    return measure
+
+
+def coverability_so_far(problem: Bandit) -> Measure:
+    """The coverability of the iterates so far, from 1 to the number of responses. To be used in one run."""
+    greatest: Tensor | None = None
+
+    def measure(policy: Float[Tensor, "repetitions prompts responses"]) -> Float[Tensor, " repetitions"]:
+        nonlocal greatest
+        greatest = policy if greatest is None else torch.maximum(greatest, policy)
+        return coverability(greatest[:, None], problem.prompt_law)
+
+    return measure
+
+
+def optimum_covered(problem: Bandit) -> Measure:
+    """sum_y pi*(y)^2 / mu(y), mu the even mixture of the reference and the iterates so far. To be used in one run.
+
+    How many times more labels it takes to learn what pi* is worth than if they were bought from pi* itself: 1 + the
+    chi-squared divergence of pi* from the law that pairs are drawn from, averaged over prompts.
+    """
+    best, reference = optimum(problem), problem.log_reference.exp()
+    total, count = torch.zeros((), dtype=torch.float64), 0
+
+    def measure(policy: Float[Tensor, "repetitions prompts responses"]) -> Float[Tensor, " repetitions"]:
+        nonlocal total, count
+        total, count = total + policy.exp(), count + 1
+        law = (total / count + reference) / 2
+        return (problem.prompt_law * (best.exp().square() / law).sum(-1)).sum(-1)
 
     return measure
 

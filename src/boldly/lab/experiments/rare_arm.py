@@ -164,9 +164,9 @@ def _instance(rounds: int, per_round: int) -> list[str]:
         f"{rounds} rounds. The policy is then the argmin of the objective over every label so far among the optima of "
         "all rewards in [0, 6]^20, by a solver that searches from three starts and is checked to 1e-4 per nat. A "
         "bonus is not convex: with a large alpha a lower minimum may have been missed.",
-        "Labels say nothing of arms that were never bought. Among equally good policies the one with log-ratio 0, which "
-        "is reward 0, on those is taken, unless a name says otherwise: optimistic ties give them reward 6, random ones "
-        "anything in between.",
+        "Labels say nothing of arms that were never bought. Among equally good policies the one with log-ratio 0, "
+        "which is reward 0, on those is taken, unless a name says otherwise: optimistic ties give them reward 6, random "
+        "ones anything in between.",
     ]
 
 
@@ -245,8 +245,8 @@ def _window(
         claim=f"With alpha = {alpha:g} (beta/{BETA / alpha:.0f}) the bonus finds what online DPO does not (the aim "
         f"of arXiv 2405.21046): at epsilon = {epsilon:g} the best arm is drawn in at least {OFTEN:.0%} of runs and at "
         "least twice as often, with a smaller cumulated gap.",
-        verdict=f"The best arm was drawn in {percent(xpo.found)} of runs by XPO and {percent(dpo.found)} by online DPO; "
-        f"their cumulated gaps were {estimate(xpo.regret)} and {estimate(dpo.regret)}, their final gaps "
+        verdict=f"The best arm was drawn in {percent(xpo.found)} of runs by XPO and {percent(dpo.found)} by online "
+        f"DPO; their cumulated gaps were {estimate(xpo.regret)} and {estimate(dpo.regret)}, their final gaps "
         f"{estimate(xpo.last)} and {estimate(dpo.last)}.",
         holds=xpo.found.value >= max(OFTEN, TWICE * dpo.found.value) and xpo.regret.value < dpo.regret.value,
         plots=[gaps, window],
