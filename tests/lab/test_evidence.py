@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from boldly.lab.evidence import Rows, log_probs, per_row, stacked, tabulate
-from boldly.objectives import Terms
+from boldly.lab.evidence import Rows, log_probs, tabulate
 
 REPETITIONS, POLICIES, PROMPTS, RESPONSES, ROWS = 3, 4, 2, 5, 6
 
@@ -58,17 +57,3 @@ def test_one_instance_s_reward_is_everybody_s_and_without_one_there_is_no_column
     pairs = tabulate(bought, reference, reference, length, shared)
     assert torch.equal(pairs.reward_a, shared[bought.prompt, bought.a].flatten())
     assert tabulate(bought, reference, reference, length).reward_a is None
-
-
-def test_per_row_adds_the_two_terms_in_the_shape_that_the_table_had():
-    preference, bonus = torch.arange(24.0, dtype=torch.float64), torch.full((24,), 100.0, dtype=torch.float64)
-    found = per_row(Terms(preference, bonus), (2, 3, 4))
-    assert torch.equal(found, 100 + torch.arange(24.0, dtype=torch.float64).reshape(2, 3, 4))
-
-
-def test_stacked_rows_follow_one_another():
-    first, second = rows(seed=1, count=2), rows(seed=2, count=3)
-    both = stacked([first, second])
-    for name in Rows.__slots__:
-        assert torch.equal(getattr(both, name)[:, :2], getattr(first, name))
-        assert torch.equal(getattr(both, name)[:, 2:], getattr(second, name))

@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from boldly.objectives import Pairs, Terms
+from boldly.objectives import Pairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +73,3 @@ def tabulate(
         reward_a=worth(rows.a),
         reward_b=worth(rows.b),
     )
-
-
-def per_row(terms: Terms, like: tuple[int, ...]) -> Float[Tensor, "..."]:
-    """Preference plus bonus of every row, in the shape repetitions, policies, rows."""
-    return (terms.preference + terms.bonus).reshape(like)
-
-
-def stacked(rows: list[Rows]) -> Rows:
-    """Rows one after the other."""
-    return Rows(*(torch.cat([getattr(each, name) for each in rows], -1) for name in Rows.__slots__))

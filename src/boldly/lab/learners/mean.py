@@ -17,13 +17,15 @@ class Mean:
     """sum_i w_i x_i / sum_i w_i over the rows i of each repetition, x the preference term plus the bonus.
 
     The columns are those that don't depend on the policy, `a` before `b`: `place` numbers a response among those of all
-    prompts, `reference` is log pi_ref (nats), `length` tokens; `share` is the weight over the sum of weights.
+    prompts, `reference` is log pi_ref (nats), `length` tokens, `reward` its worth; `share` is the weight over the sum of
+    weights.
     """
 
     objective: Callable[[Pairs], Terms]
     place: Int[Tensor, "2 repetitions rows"]
     reference: Float[Tensor, "2 repetitions rows"]
     length: Float[Tensor, "2 repetitions rows"]
+    reward: Float[Tensor, "2 repetitions rows"]
     label: Float[Tensor, "repetitions rows"]
     share: Float[Tensor, "repetitions rows"]
 
@@ -34,6 +36,7 @@ class Mean:
             self.place[:, repetitions],
             self.reference[:, repetitions],
             self.length[:, repetitions],
+            self.reward[:, repetitions],
             self.label[repetitions],
             self.share[repetitions],
         )
@@ -48,6 +51,7 @@ class Mean:
         a, b = columns.flatten(1)
         reference_a, reference_b = self.reference.flatten(1)
         length_a, length_b = self.length.flatten(1)
+        reward_a, reward_b = self.reward.flatten(1)
         pairs = Pairs(
             policy_a=a,
             policy_b=b,
@@ -59,6 +63,8 @@ class Mean:
             length_b=length_b,
             policy_explore=b,
             reference_explore=reference_b,
+            reward_a=reward_a,
+            reward_b=reward_b,
         )
         terms = self.objective(pairs)
         return self.share * (terms.preference + terms.bonus).reshape(self.share.shape)
@@ -92,12 +98,13 @@ class Mean:
 def mean(setting: Setting, rows: Rows, reference: Float[Tensor, "repetitions prompts responses"]) -> Mean:
     """The mean of the setting's objective over `rows`. Assumes a positive sum of weights in every repetition."""
     responses = setting.problem.responses
-    both = (rows.a, rows.b)
+    both, rewards = (rows.a, rows.b), setting.problem.reward.expand(setting.log_reference.shape)
     return Mean(
         setting.objective,
         place=torch.stack([rows.prompt * responses + response for response in both]),
         reference=torch.stack([log_probs(reference, rows.prompt, response) for response in both]),
         length=torch.stack([setting.problem.length[response] for response in both]),
+        reward=torch.stack([log_probs(rewards, rows.prompt, response) for response in both]),
         label=rows.label,
         share=rows.weight / rows.weight.sum(-1, keepdim=True),
     )
