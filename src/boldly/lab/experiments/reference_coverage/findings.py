@@ -30,7 +30,7 @@ def outside(beta: float, threshold: float) -> Finding:
     least = threshold * VANISHING
     decades = torch.linspace(math.log(least), math.log(UNIFORM), 60, dtype=torch.float64).exp().tolist()
     given = [float(optimum(problem_at(mass, beta)).exp()[0, -1]) for mass in decades]
-    worth = _worth(least, beta)
+    worth = worth_of(least, beta)
     refusal = _refusal(beta)
     bounded = all(mass <= at / threshold for mass, at in zip(given, decades, strict=True))
     return Finding(
@@ -60,7 +60,7 @@ def outside(beta: float, threshold: float) -> Finding:
     )
 
 
-def _worth(mass: float, beta: float) -> float:
+def worth_of(mass: float, beta: float) -> float:
     """What the arm adds to J* at that mass, beside a reference that has never heard of it."""
     others = torch.tensor(REWARDS[:-1], dtype=torch.float64)
     without = bandit(torch.full_like(others, 1 / len(others)), others, beta=beta)
