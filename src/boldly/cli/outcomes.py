@@ -18,11 +18,11 @@ _LONG = 4000
 
 
 def print_outcome(outcome: Outcome, console: Console) -> None:
-    """The question, each claim with its tables and its verdict, and the scores."""
+    """The question, each claim with its tables and its verdict; the scores where no table tells of them."""
     parts: list[RenderableType] = [Text(flat(outcome.question, _LONG), style="bold")]
     for finding in outcome.findings:
         parts += ["", *_finding(finding)]
-    if outcome.scores:
+    if outcome.scores and not any(finding.tables for finding in outcome.findings):
         parts += ["", _table(score_table(outcome.scores))]
     _print(Group(*parts), console)
 

@@ -17,7 +17,7 @@ class Mean:
     """sum_i w_i x_i / sum_i w_i over the rows i of each repetition, x the preference term plus the bonus.
 
     The columns are those that don't depend on the policy, `a` before `b`: `place` numbers a response among those of all
-    prompts, `reference` is log pi_ref (nats), `length` tokens, `reward` its worth; `share` is the weight over the sum of
+    prompts, `reference` is log pi_ref (nats), `length` tokens, `reward` its worth; `share` its weight over the sum of
     weights.
     """
 
