@@ -100,7 +100,8 @@ def _order(seed: int, members: int) -> Float[Tensor, " members"]:
 
 def _rank(ties: Ties, policies: FiniteClass, setting: Setting) -> Float[Tensor, "repetitions members"]:
     """What ties are broken by, lowest first."""
-    reference = setting.log_reference.unsqueeze(1)
+    # Not `setting.log_reference`: where all repetitions share an instance its distances are computed once.
+    reference = setting.problem.log_reference.unsqueeze(-3)
     law = setting.problem.prompt_law
     distance: Callable[[], Tensor] = lambda: ((reference.exp() * (reference - policies.log_pi)).sum(-1) * law).sum(-1)  # noqa: E731
     match ties:

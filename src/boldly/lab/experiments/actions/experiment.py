@@ -24,7 +24,7 @@ def actions(
     vocabularies: tuple[int, ...] = (4, 16, 64, 256),
     depths: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7, 8),
     hypotheses: int = 100,
-    labels: int = 400,
+    labels: int = 350,
     ratio: float = 0.1,
     epsilon: float = 0.1,
     methods: Sequence[Method] = (),
@@ -41,7 +41,7 @@ def actions(
     """
     require_positive("ratio", ratio, "ratio=0.1")
     require_positive("epsilon", epsilon, "epsilon=0.1")
-    require_count("labels", labels, "labels=400")
+    require_count("labels", labels, "labels=350")
     require_count("seeds", seeds, "seeds=16")
     if not vocabularies or not depths:
         raise InvalidInput("vocabularies or depths is empty: write `vocabularies=(4, 16, 64), depths=(1, 2, 3)`.")
