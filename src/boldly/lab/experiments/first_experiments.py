@@ -257,8 +257,8 @@ def _coverage(traces: dict[str, Trace], alpha: float) -> Finding:
         claim=f"A small bonus (alpha = {alpha:g}) widens what is tried: after the last label more different arms were "
         "bought than by online DPO, and the labels cover the optimum better (means over runs).",
         verdict=f"Different arms bought: {estimate(xpo['distinct'])} against {estimate(dpo['distinct'])} by online "
-        f"DPO; sum of pi*^2 / law: {estimate(xpo['covered'])} against {estimate(dpo['covered'])}; mass on the best arm: "
-        f"{estimate(xpo['best'])} against {estimate(dpo['best'])}.",
+        f"DPO; sum of pi*^2 / law: {estimate(xpo['covered'])} against {estimate(dpo['covered'])}; mass on the best "
+        f"arm: {estimate(xpo['best'])} against {estimate(dpo['best'])}.",
         holds=xpo["distinct"].value > dpo["distinct"].value and xpo["covered"].value < dpo["covered"].value,
         plots=plots,
         tables=[table],

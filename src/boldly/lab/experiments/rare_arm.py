@@ -165,8 +165,8 @@ def _instance(rounds: int, per_round: int) -> list[str]:
         "all rewards in [0, 6]^20, by a solver that searches from three starts and is checked to 1e-4 per nat. A "
         "bonus is not convex: with a large alpha a lower minimum may have been missed.",
         "Labels say nothing of arms that were never bought. Among equally good policies the one with log-ratio 0, "
-        "which is reward 0, on those is taken, unless a name says otherwise: optimistic ties give them reward 6, random "
-        "ones anything in between.",
+        "which is reward 0, on those is taken, unless a name says otherwise: optimistic ties give them reward 6, "
+        "random ones anything in between.",
     ]
 
 
