@@ -65,7 +65,7 @@ def test_a_tenth_is_too_bold(outcome):
 
 
 def test_the_reversed_sign_gains_nothing(outcome):
-    """The negative control: its cumulated gap is 265 against 205, with standard errors of 10 and 22: once in 150 not."""
+    """The negative control: its cumulated gap is 265 against 205, with standard errors of 10 and 22: not once in 150."""
     wrong, right = (score(outcome, name, "cumulated gap") for name in ("XPO, sign reversed", "XPO, alpha 0.01"))
     assert wrong.value > right.value
     assert score(outcome, "XPO, sign reversed", "drew the best arm").value <= 0.5
