@@ -107,7 +107,7 @@ def test_with_the_sign_reversed_nothing_is_found(outcome):
 
 def test_where_the_rare_arm_is_bad_the_bonus_has_its_price(outcome):
     """Not what one would wish: after 40 labels XPO's mean gap is above that of 0.21 after 200, online DPO's 0.0001."""
-    measure = "gap over the last quarter, bad rare arm"
+    measure = "gap over the last quarter, rare arm bad"
     assert score(outcome, "XPO, alpha 0.1 beta", measure).low > 0.1
     assert score(outcome, "online DPO", measure).high < 0.01
     assert score(outcome, "XPO, alpha 0.001 beta", measure).value < score(outcome, "XPO, alpha 0.1 beta", measure).value
