@@ -108,7 +108,7 @@ def bad_arm(setting: Setting, good: Bandit, watch: Watch) -> Part:
         "this of the best iterate only).",
         verdict=f"It was {estimate(first)}, against {estimate(dpo)} of online DPO. With alpha smaller by factors of 10 "
         f"it was {' and '.join(estimate(score) for score in smaller)}, but where the rare arm is good "
-        f"{' and '.join(estimate(score) for score in kept)}: a weak bonus leaves the arm once that has lost as often as "
+        f"{' and '.join(estimate(score) for score in kept)}: a weak bonus leaves the arm once it has lost as often as "
         "won.",
         holds=first.value <= TARGET,
         tables=[table],
