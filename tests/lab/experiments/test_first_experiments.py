@@ -35,6 +35,7 @@ def finding(outcome, id):
     return next(each for each in outcome.findings if each.id == id)
 
 
+@pytest.mark.slow
 def test_alpha_0_is_online_dpo_to_the_bit_and_another_alpha_is_not(outcome):
     """No matter of chance: every round of all runs, in both classes. A small alpha leaves hardly any of them equal."""
     equal = finding(outcome, "equal")
@@ -45,6 +46,7 @@ def test_alpha_0_is_online_dpo_to_the_bit_and_another_alpha_is_not(outcome):
         assert int(some.split()[0]) < rounds / 4
 
 
+@pytest.mark.slow
 def test_a_small_alpha_covers_the_optimum_better(outcome):
     """The law that XPO bought from covers the optimum 2.8 [2.6, 3.0], online DPO's 3.5 at best and 20 and more in runs
     that missed the best arm, which are a fifth: its mean is above XPO's but once in 100."""
@@ -55,6 +57,7 @@ def test_a_small_alpha_covers_the_optimum_better(outcome):
     assert [plot.id for plot in coverage.plots] == list(COVERAGE)
 
 
+@pytest.mark.slow
 def test_every_measure_of_coverage_starts_and_moves_as_it_must(outcome):
     """At the start: mass epsilon, no distance, coverability 1, nothing bought. What has been covered stays so."""
     curves = {
@@ -72,6 +75,7 @@ def test_every_measure_of_coverage_starts_and_moves_as_it_must(outcome):
         assert curves["distinct"][method][-1] <= 20
 
 
+@pytest.mark.slow
 def test_the_bonus_saves_labels(outcome):
     """XPO closes 90% of the gap in every run; its median is 72 labels and online DPO's 144, [104, 184] over 20 runs.
 
@@ -83,12 +87,14 @@ def test_the_bonus_saves_labels(outcome):
     assert score(outcome, "XPO", "final gap").value < 0.05
 
 
+@pytest.mark.slow
 def test_vpo_with_the_reference_s_calibration_is_xpo(outcome):
     """They differ by a constant, so the solver's two answers differ by its tolerance at most."""
     vpo, xpo = (score(outcome, name, "final gap").value for name in ("VPO", "XPO"))
     assert vpo == pytest.approx(xpo, abs=2e-3)
 
 
+@pytest.mark.slow
 def test_a_method_of_one_s_own_stands_beside_the_others(outcome):
     efficiency = finding(outcome, "efficiency")
     assert efficiency.tables[0].rows[-1][0] == "mine"

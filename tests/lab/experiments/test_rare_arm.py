@@ -36,6 +36,7 @@ def finding(outcome, id):
     return next(each for each in outcome.findings if each.id == id)
 
 
+@pytest.mark.slow
 def test_the_bonus_finds_the_arm_that_online_dpo_does_not(outcome):
     """The reference draws the best arm in 22% of runs of 240 labels, and so does online DPO; XPO does in over 90%.
 
@@ -50,6 +51,7 @@ def test_the_bonus_finds_the_arm_that_online_dpo_does_not(outcome):
     assert finding(outcome, "window").holds is True
 
 
+@pytest.mark.slow
 def test_labels_until_the_best_arm_is_drawn_are_counted(outcome):
     """They are whole rounds, after the start; the reference alone would take a median of 690."""
     first = score(outcome, "XPO, alpha 0.01", "labels until the best arm was drawn")
@@ -58,26 +60,30 @@ def test_labels_until_the_best_arm_is_drawn_are_counted(outcome):
     assert math.isinf(score(outcome, "online DPO", "labels until the best arm was drawn").value)
 
 
+@pytest.mark.slow
 def test_a_tenth_is_too_bold(outcome):
     """Its cumulated gap is 475 with a standard error of 12, online DPO's 272 with one of 8: never the other way."""
     assert score(outcome, "XPO, alpha 0.1", "cumulated gap").low > score(outcome, "online DPO", "cumulated gap").high
     assert finding(outcome, "too-bold").holds is True
 
 
+@pytest.mark.slow
 def test_the_reversed_sign_gains_nothing(outcome):
-    """The negative control: its cumulated gap is 265 against 205, with standard errors of 10 and 22: not once in 150."""
+    """The negative control: its cumulated gap is 265 against 205, with errors of 10 and 22: not once in 150."""
     wrong, right = (score(outcome, name, "cumulated gap") for name in ("XPO, sign reversed", "XPO, alpha 0.01"))
     assert wrong.value > right.value
     assert score(outcome, "XPO, sign reversed", "drew the best arm").value <= 0.5
     assert finding(outcome, "sign").holds is True
 
 
+@pytest.mark.slow
 def test_optimistic_ties_do_the_bonus_s_work(outcome):
     """Online DPO with them draws the best arm in 95% of runs: fewer than 6 of 8 do once in 170."""
     assert score(outcome, "online DPO, optimistic ties", "drew the best arm").value >= 0.75
     assert len(finding(outcome, "ties").tables[0].rows) == 5
 
 
+@pytest.mark.slow
 def test_a_method_of_one_s_own_stands_beside_the_others(outcome):
     """SELM with a fixed reference is XPO but for a constant, so the solver finds the same to its tolerance."""
     assert score(outcome, "mine", "cumulated gap").value == pytest.approx(

@@ -56,6 +56,7 @@ def test_xpo_finds_the_good_arm_and_online_dpo_does_not():
     assert found.holds is True
 
 
+@pytest.mark.slow
 def test_labels_grow_with_exp_of_1_over_8_beta_for_online_dpo_only(outcome):
     """The logarithm of a median of 40 has a standard error of about .23, so a slope over 2.3 one of .14.
 
@@ -83,6 +84,7 @@ def test_a_median_beyond_the_limit_is_left_out_and_said_so():
     assert max(max(curve.high) for curve in sweep.plots[0].curves) == 30
 
 
+@pytest.mark.slow
 def test_ties_away_from_the_reference_do_the_bonus_s_work(outcome):
     """At the first label every member is tied, so both extremes are certain and not a matter of draws."""
     measure = "found the good arm"
@@ -93,18 +95,21 @@ def test_ties_away_from_the_reference_do_the_bonus_s_work(outcome):
     assert finding(outcome, "ties").holds is True
 
 
+@pytest.mark.slow
 def test_under_a_uniform_reference_online_dpo_finds_it_too(outcome):
     """Half of all draws are the good arm: not finding it in more than 2 of 40 runs by 40 labels has no chance."""
     assert score(outcome, "online DPO", "found the good arm, uniform reference").value >= 0.95
     assert finding(outcome, "uniform").holds is True
 
 
+@pytest.mark.slow
 def test_with_the_sign_reversed_nothing_is_found(outcome):
     """The negative control. The bonus pulls to the reference, so the arm would have to be drawn and to win again and
     again: it is drawn at all by 40 labels in 2% of runs, so more than 8 of 40 come once in 1e7."""
     assert score(outcome, "XPO, sign reversed", "found the good arm").value <= 0.2
 
 
+@pytest.mark.slow
 def test_where_the_rare_arm_is_bad_the_bonus_has_its_price(outcome):
     """Not what one would wish: after 40 labels XPO's mean gap is above that of 0.21 after 200, online DPO's 0.0001."""
     measure = "gap over the last quarter, rare arm bad"
@@ -114,6 +119,7 @@ def test_where_the_rare_arm_is_bad_the_bonus_has_its_price(outcome):
     assert finding(outcome, "bad-arm").holds is False
 
 
+@pytest.mark.slow
 def test_a_method_of_one_s_own_stands_beside_the_others(outcome):
     """SELM with a fixed reference is XPO but for a constant."""
     assert score(outcome, "mine", "found the good arm").value == 1.0
