@@ -11,6 +11,7 @@ from boldly.lab.experiments.rare_arm import rare_arm
 from boldly.lab.experiments.reference_coverage import reference_coverage
 from boldly.lab.experiments.second_sampler import second_sampler
 from boldly.lab.experiments.stochastic import stochastic
+from boldly.lab.experiments.trap import trap
 from boldly.lab.experiments.two_arms import two_arms
 
 EXPERIMENTS: dict[str, Experiment] = {
@@ -24,6 +25,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     "reference-coverage": reference_coverage,
     "second-sampler": second_sampler,
     "stochastic": stochastic,
+    "trap": trap,
     "two-arms": two_arms,
 }
 
@@ -47,6 +49,7 @@ __all__ = [
     "reference_coverage",
     "second_sampler",
     "stochastic",
+    "trap",
     "two_arms",
     "unwatched",
 ]

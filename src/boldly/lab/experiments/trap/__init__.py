@@ -1,0 +1,5 @@
+"""The experiment `trap`."""
+
+from boldly.lab.experiments.trap.experiment import trap
+
+__all__ = ["trap"]
