@@ -118,8 +118,8 @@ def _instance() -> list[str]:
         "points, in rounds of several labels, and may miss a lower minimum.",
         f"The wide trap shares the best arm's {RARE:g} among it and many arms of reward {BAD:g}, and buys in each of "
         f"{ROUNDS} rounds a label for every {AT_ONCE} arms. Features describe the wide trap with {ARMS} arms: one is "
-        "the reward, the others are random. Both use half the seeds. The tree has 64 leaves, the best of mass .01, as the "
-        "bandit of its responses.",
+        "the reward, the others are random. Both use half the seeds. The tree has 64 leaves, the best of mass .01, as "
+        "the bandit of its responses.",
     ]
 
 

@@ -11,7 +11,7 @@ from boldly.lab.problems import Bandit, rare_leaf_tree
 
 TOKENS, DEPTH, MASS = 4, 3, 0.01
 
-AT_ONCE = 10
+AT_ONCE = 15
 """Labels that the exact argmin is given in a round, as each one takes long."""
 
 

@@ -37,22 +37,20 @@ def noisy(seeds: int, rates: Sequence[float], limit: int, exact_limit: int, watc
         ran[how.name] = dict(zip(rates, found.values(), strict=True))
     held = {name: {rate: share("", "", one.held) for rate, one in each.items()} for name, each in ran.items()}
     strong = f"natural, ratio {STRONG:g}"
-    greatest = max(rate for rate in rates if rate <= MODERATE)
+    borne = [rate for rate in rates if rate <= MODERATE]
+    shown = borne[-1] if borne else rates[0]
     finding = Finding(
         id="noisy",
         title="Labels that are flipped",
         claim=f"Noise costs labels and does not undo optimism: with up to {MODERATE:.0%} of the labels flipped at "
         f"least {OFTEN:.0%} of the runs of natural steps and of the exact argmin, both at ratio {STRONG:g}, end at the "
         "target (the theory asks for no more than preferences that follow some reward).",
-        verdict=f"At {greatest:.0%} flipped "
-        + ", ".join(f"{percent(each[greatest])} of {name}" for name, each in held.items())
+        verdict=f"At {shown:.0%} flipped "
+        + ", ".join(f"{percent(each[shown])} of {name}" for name, each in held.items())
         + f" ended at the target, after {limit} labels of natural steps and {exact_limit} of the exact argmin.",
-        holds=all(
-            score.value >= OFTEN
-            for name in (strong, f"exact, ratio {STRONG:g}")
-            for rate, score in held[name].items()
-            if rate <= MODERATE
-        ),
+        holds=all(held[name][rate].value >= OFTEN for name in (strong, f"exact, ratio {STRONG:g}") for rate in borne)
+        if borne
+        else None,
         plots=[
             Plot(
                 id="flips",

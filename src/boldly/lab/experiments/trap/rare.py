@@ -47,8 +47,8 @@ def rare(seeds: int, masses: Sequence[float], limit: int, exact_limit: int, watc
         "3.1: coverability, at most 3 here): with the exact argmin and with natural steps the median at the smallest "
         f"mass is at most {TWICE:g} times that at the greatest.",
         verdict=f"Median labels went {told[0]} with the exact argmin, {told[1]} with natural steps at the usual "
-        f"damping and {told[2]} at a damping of {FINE:g}. A natural step raises an arm by its mass over mass + damping, "
-        "so one much rarer than the damping hardly moves.",
+        f"damping and {told[2]} at a damping of {FINE:g}. A natural step raises an arm by its mass over mass + "
+        "damping, so one much rarer than the damping hardly moves.",
         holds=all(values[-1] <= TWICE * values[0] for values in (exact, coarse)),
         plots=[_plot(ran, masses)],
         tables=[

@@ -183,6 +183,7 @@ def go(
         until=until,
         watch=watch,
     )
+    watch(1.0)
     values = (labels_to(trace, "way", PART_OF_THE_WAY), labels_to(trace, "best", 1), drawn, trace["way"])
     split = zip(cases, *(each.split(seeds) for each in values), strict=True)
     return {

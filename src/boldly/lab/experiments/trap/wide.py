@@ -66,7 +66,8 @@ def wide(seeds: int, widths: Sequence[int], watch: Watch) -> Part:
         verdict=f"The exact argmin's exponent was {'not measured' if grown is None else figure(grown)}; it took "
         f"{_told(exact)}. Natural steps took {_told(medians[names[1]])} at damping {DAMPING:g} and "
         f"{_told(medians[names[2]])} with that divided by the arms; gradient descent {_told(medians[names[3]])}. "
-        "Optimism sends its labels one by one to every arm that is still untried, since one says nothing of another. Without a bonus the reference has to draw the best arm: "
+        "Optimism sends its labels one by one to every arm that is still untried, since one says nothing of "
+        "another. Without a bonus the reference has to draw the best arm: "
         f"{math.log(2) / RARE:.0f} labels for each arm in the median.",
         holds=None if grown is None else grown <= STEEPEST,
         plots=[_plot(ran)],
