@@ -75,7 +75,7 @@ def test_the_exact_argmin_leaves_the_trap_at_any_ratio():
 
 
 def test_gradient_descent_sits_in_the_trap():
-    """With the bonus no run of 24 is at the target by 150 labels, and most are at the mediocre arm, at .4 of the way."""
+    """With the bonus no run of 24 is at the target by 150 labels, and most are at the mediocre arm, .4 of the way."""
     found = _the_trap(method("gradient", 2.0), seeds=24, rounds=150)
     assert not torch.isfinite(found.labels).any()
     assert float(found.way[:, -1].median()) == pytest.approx(0.4, abs=0.1)
