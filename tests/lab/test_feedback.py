@@ -12,7 +12,7 @@ import torch
 from boldly.errors import InvalidInput
 from boldly.lab import Feedback
 from boldly.lab.feedback import bradley_terry, deterministic, flipped, indifferent, matrix, ties
-from boldly.lab.problems import Bandit
+from boldly.lab.problems import Bandit, bandit
 
 REWARD = ((0.0, 1.0, 1.0, -2.5), (0.3, 0.2, 4.0, 0.3))
 PROMPTS, RESPONSES = 2, 4
@@ -146,14 +146,34 @@ def test_rewards_far_apart_overflow_nothing():
     [
         (lambda: bradley_terry(scale=-1.0), "scale is -1.0"),
         (lambda: bradley_terry(scale=math.nan), "scale is nan"),
+        (lambda: bradley_terry(scale=math.inf), "scale is inf.*finite"),
+        (lambda: ties(nu=math.inf), "nu is inf.*finite"),
+        (lambda: bradley_terry(reward=torch.tensor([[0.0, math.nan]], dtype=torch.float64)), "reward is nan"),
+        (lambda: matrix(torch.full((3, 3), 0.9, dtype=torch.float64)), "sum to 1.8"),
         (lambda: ties(nu=-0.1), "nu is -0.1"),
         (lambda: ties(scale=-2.0), "scale is -2.0"),
         (lambda: flipped(deterministic(), 1.5), "rate is 1.5"),
         (lambda: indifferent(deterministic(), -0.5), "share is -0.5"),
-        (lambda: matrix(torch.tensor([[0.5, 1.2], [0.1, 0.5]], dtype=torch.float64)), "largest preference is 1.2"),
-        (lambda: matrix(torch.tensor([[0.5, -0.2], [0.1, 0.5]], dtype=torch.float64)), "smallest preference is -0.2"),
+        (lambda: matrix(torch.tensor([[0.5, 1.2], [0.1, 0.5]], dtype=torch.float64)), r"preference is 1.2"),
+        (lambda: matrix(torch.tensor([[0.5, -0.2], [0.1, 0.5]], dtype=torch.float64)), r"preference is -0.2"),
     ],
 )
 def test_numbers_that_are_no_chances_are_refused(make, named):
     with pytest.raises(InvalidInput, match=named):
         make()
+
+
+@pytest.mark.parametrize(
+    "law",
+    [
+        bradley_terry(reward=torch.zeros(1, 7, dtype=torch.float64)),
+        matrix(torch.full((2, 2), 0.5, dtype=torch.float64)),
+    ],
+    ids=["reward", "matrix"],
+)
+def test_a_law_of_another_problem_is_refused(law):
+    """It would read the wrong cells."""
+    one = torch.zeros(1, 1, dtype=torch.int64)
+    arms = bandit(torch.full((3,), 1 / 3), torch.zeros(3), beta=0.1)
+    with pytest.raises(InvalidInput, match="problem's prompts and responses"):
+        law(arms, one, one, one)

@@ -1,5 +1,8 @@
 """A method is put together by names; a name that there is none of is refused with those that there are."""
 
+import re
+from dataclasses import fields
+
 import pytest
 import torch
 
@@ -7,6 +10,7 @@ from boldly.errors import InvalidInput
 from boldly.lab import Method, objective
 from boldly.lab.classes import grid_of_two_arms
 from boldly.lab.learners import Exact
+from boldly.lab.method import rowwise
 from boldly.lab.problems import two_arms
 from boldly.lab.second import SECOND
 from boldly.objectives import OBJECTIVES, Pairs
@@ -65,3 +69,35 @@ def test_another_learner_leaves_the_rest_as_it_is():
     assert (changed.name, changed.second, changed.reference) == ("mine", "policy", "previous")
     assert changed.objective is method.objective
     assert method.learner is LEARNER
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "named"),
+    [
+        ("xpo", {"beta": -0.1, "alpha": 0.001}, "beta is -0.1"),
+        ("dpo", {"beta": 0}, "beta is 0"),
+        ("ipo", {"tau": 0.0}, "tau is 0"),
+        ("sppo", {"eta": float("nan")}, "eta is nan"),
+        ("xpo", {"beta": 0.1, "alpha": float("nan")}, "nan"),
+        ("vpo", {"beta": 0.1, "alpha": 0.1, "calibration": "x"}, "calibration"),
+        ("vpo", {"beta": 0.1, "alpha": 0.1, "sign": 2}, "sign is 2"),
+        ("robust_dpo", {"beta": 0.1, "flip": 0.5}, "0.5"),
+        ("dpo", {"bta": 0.1}, "no option 'bta'; it has beta"),
+        ("xpo", {"beta": 0.1}, "alpha"),
+    ],
+)
+def test_options_that_can_t_work_are_refused_before_anything_runs(name, options, named):
+    with pytest.raises(InvalidInput, match=re.escape(named)):
+        objective(name, **options)
+
+
+def test_the_wrong_sign_is_let_in_as_a_control():
+    assert objective("xpo", beta=0.1, alpha=-0.01)
+
+
+def test_an_objective_that_returns_its_mean_is_refused():
+    pairs = Pairs(*(torch.ones(4, dtype=torch.float64) for _ in fields(Pairs)))
+    terms = objective("dpo", beta=0.1)(pairs)
+    with pytest.raises(InvalidInput, match=r"preference term has the shape \(1,\) for 4 rows"):
+        rowwise(lambda pairs: terms._replace(preference=terms.preference.mean(0, keepdim=True)))(pairs)
+    assert torch.equal(rowwise(lambda pairs: terms)(pairs).preference, terms.preference)

@@ -11,7 +11,8 @@ from boldly.lab.classes import of_rewards
 from boldly.lab.draws import Draw
 from boldly.lab.feedback import bradley_terry
 from boldly.lab.learners import Exact
-from boldly.lab.problems import Bandit
+from boldly.lab.problems import Bandit, cyclic_game
+from boldly.lab.repetitions import require_bandit, require_seeds
 from boldly.lab.second import SECOND
 from boldly.loop import rounds
 
@@ -153,7 +154,7 @@ def test_a_round_without_a_label_can_t_be_fitted():
         ({"rounds": 0}, "rounds is 0"),
         ({"rounds": -3}, "rounds is -3"),
         ({"labels_per_round": 0}, "labels_per_round is 0"),
-        ({"seeds": []}, "there are no seeds"),
+        ({"seeds": []}, "every repetition needs one"),
         ({"problem": problem(3)}, r"holds \(3,\) instances and there are 2 seeds"),
         ({"problem": problem(1, 2)}, r"holds \(1, 2\) instances and there are 2 seeds"),
     ],
@@ -163,3 +164,70 @@ def test_what_can_t_run_is_refused_before_it_does(changes, named):
     settings = {"problem": bandit, "method": method(bandit), "rounds": 5, "seeds": [0, 1]} | changes
     with pytest.raises(InvalidInput, match=named):
         Repetitions(**settings)
+
+
+class Spoilt:
+    """A learner that returns `policy` changed by a function, which leaves it no law."""
+
+    def __init__(self, change):
+        self.change = change
+
+    def begin(self, setting):
+        return lambda policy, reference, evidence: self.change(policy)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda p: p * torch.nan, lambda p: p * 0, lambda p: p.exp(), lambda p: p + 1e-3],
+    ids=["nan", "mass", "probabilities", "not normalised"],
+)
+def test_a_learner_that_returns_no_law_is_named_and_refused(change):
+    """It would be scored as any other: a table of NaN has no gap."""
+    bandit = problem()
+    spoilt = method(bandit, name="spoilt", learner=Spoilt(change))
+    with pytest.raises(InvalidInput, match=r"`spoilt`.*round 0.*log_softmax"):
+        turned(bandit, spoilt, range(3), 2)
+
+
+def test_a_law_without_mass_somewhere_is_one():
+    bandit = problem()
+
+    def greedy(policy):
+        return torch.where(policy == policy.amax(-1, keepdim=True), 0.0, -torch.inf).double()
+
+    assert len(turned(bandit, method(bandit, learner=Spoilt(greedy)), range(3), 2)[2]) == 2
+
+
+def test_an_objective_that_is_not_finite_is_refused_where_it_arises():
+    bandit = problem()
+
+    def broken(pairs):
+        terms = objective("dpo", beta=BETA)(pairs)
+        return terms._replace(bonus=torch.where(pairs.policy_a < -2, torch.nan, 0.0).double())
+
+    with pytest.raises(InvalidInput, match=r"nan.*repetition.*argmin"):
+        turned(bandit, method(bandit, objective=broken), range(3), 5)
+
+
+def test_what_is_no_bandit_is_told_how_to_become_one():
+    with pytest.raises(InvalidInput, match=r"Game.*\.bandit\(\)"):
+        require_bandit(cyclic_game(3, beta=0.1))
+
+
+@pytest.mark.parametrize("seeds", [10, [], None])
+def test_seeds_are_a_sequence_of_them(seeds):
+    with pytest.raises(InvalidInput, match=r"seeds=range\(100\)"):
+        require_seeds(seeds)
+
+
+def test_a_class_of_another_problem_is_refused():
+    bandit = problem()
+    smaller = Bandit(
+        bandit.log_reference[:, :4].log_softmax(-1),
+        bandit.reward[:, :4],
+        BETA,
+        bandit.prompt_law,
+        bandit.length[:4],
+    )
+    with pytest.raises(InvalidInput, match="5 responses"):
+        turned(bandit, method(bandit, learner=Exact(of_rewards(smaller, smaller.reward[None]))), range(2), 1)

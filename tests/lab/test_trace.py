@@ -73,7 +73,10 @@ def test_labels_to_a_target_are_those_of_the_first_measurement_that_reaches_it()
     assert labels_to(trace, "reward", each).tolist() == [10.0, 8.0, math.inf, 0.0]
 
 
-@pytest.mark.parametrize(("changes", "named"), [({"rounds": 0}, "rounds is 0"), ({"seeds": []}, "no seeds")])
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [({"rounds": 0}, "rounds is 0"), ({"every": 0}, "every is 0"), ({"seeds": []}, "every repetition needs one")],
+)
 def test_a_run_of_nothing_is_refused(changes, named):
     with pytest.raises(InvalidInput, match=named):
         traced(**changes)

@@ -4,6 +4,7 @@ A law gives the chance that `a` wins and that the two tie, for pairs of response
 turns a law into labels: drawn from it, or its expectation.
 """
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from boldly.errors import InvalidInput
 from boldly.lab.problems import Bandit
+from boldly.lab.problems.checks import require_finite, require_preference, require_shape
 
 Numbers = Int[Tensor, "repetitions rows"]
 
@@ -51,10 +53,13 @@ def bradley_terry(*, scale: float = 1.0, reward: Float[Tensor, "*instances promp
 
     A `reward` other than the problem's is a biased labeller: a reward model that is wrong wherever the two differ.
     """
-    _require("scale", scale, 0.0, float("inf"))
+    _require("scale", scale, 0.0)
+    if reward is not None:
+        require_finite("reward", reward)
 
     def law(problem: Bandit, prompt: Numbers, a: Numbers, b: Numbers) -> Chances:
         values = problem.reward if reward is None else reward
+        require_shape("reward", values, (*values.shape[:-2], problem.prompts, problem.responses), _FITS)
         win = torch.sigmoid(scale * (_at(values, prompt, a) - _at(values, prompt, b)))
         return Chances(win, torch.zeros_like(win))
 
@@ -72,12 +77,15 @@ def deterministic() -> Law:
 
 
 def matrix(preference: Float[Tensor, "*instances responses responses"]) -> Law:
-    """P(a beats b) = preference[a, b], whatever the prompt: intransitive preferences too."""
-    _require("the smallest preference", float(preference.min()), 0.0, 1.0)
-    _require("the largest preference", float(preference.max()), 0.0, 1.0)
+    """P(a beats b) = preference[a, b], whatever the prompt: intransitive preferences too.
+
+    Raises `InvalidInput` where that is no probability or P + P^T is not 1.
+    """
+    require_preference("preference", preference)
 
     def law(problem: Bandit, prompt: Numbers, a: Numbers, b: Numbers) -> Chances:
-        responses = preference.shape[-1]
+        responses = problem.responses
+        require_shape("preference", preference, (*preference.shape[:-2], responses, responses), _FITS)
         flat = preference.flatten(-2).expand(a.shape[0], responses * responses)
         win = flat.gather(-1, a * responses + b)
         return Chances(win, torch.zeros_like(win))
@@ -90,8 +98,8 @@ def ties(*, scale: float = 1.0, nu: float = 1.0) -> Law:
 
     Davidson, JASA 65 (1970) 317, equation (2.5). nu = 0 is Bradley-Terry; equal responses tie with nu / (2 + nu).
     """
-    _require("scale", scale, 0.0, float("inf"))
-    _require("nu", nu, 0.0, float("inf"))
+    _require("scale", scale, 0.0)
+    _require("nu", nu, 0.0)
 
     def law(problem: Bandit, prompt: Numbers, a: Numbers, b: Numbers) -> Chances:
         half = scale * (_at(problem.reward, prompt, a) - _at(problem.reward, prompt, b)) / 2
@@ -130,6 +138,12 @@ def _at(values: Float[Tensor, "*instances prompts responses"], prompt: Numbers, 
     return flat.expand(prompt.shape[0], flat.shape[-1]).gather(-1, prompt * values.shape[-1] + response)
 
 
-def _require(name: str, value: float, least: float, most: float) -> None:
+_FITS = "it has to have the problem's prompts and responses"
+
+
+def _require(name: str, value: float, least: float, most: float = sys.float_info.max) -> None:
     if not least <= value <= most:
-        raise InvalidInput(f"{name} is {value!r}, but it has to lie between {least:g} and {most:g}.")
+        limits = (
+            f"lie between {least:g} and {most:g}" if most < sys.float_info.max else f"be finite and at least {least:g}"
+        )
+        raise InvalidInput(f"{name} is {value!r}, but it has to {limits}.")

@@ -15,8 +15,9 @@ from boldly.lab.draws import Draws, Streams, place
 from boldly.lab.evidence import Rows
 from boldly.lab.feedback import Feedback
 from boldly.lab.learners.protocol import Evidence, Fit, Setting
-from boldly.lab.method import Method
+from boldly.lab.method import Method, rowwise
 from boldly.lab.problems import Bandit
+from boldly.lab.problems.checks import TOLERANCE
 from boldly.lab.purchases import Purchases
 from boldly.lab.second import SECOND, Past
 from boldly.lab.table import Iterates, Table
@@ -50,10 +51,10 @@ class Repetitions:
     """Algorithm 1 with every step taken in all repetitions at once: `ask`, `buy`, `fit`.
 
     Each repetition has a seed, and what it draws and learns depends on that seed alone. Identical pairs are bought too,
-    as the theory has it. `keep` holds on to every iterate, which `reference="moving_average"` needs.
+    as the theory has it.
 
-    Raises `InvalidInput` for rounds, labels or seeds below 1, and for a problem that holds another number of instances
-    than there are seeds.
+    Raises `InvalidInput` for rounds, labels or seeds below 1, for a problem that is no `Bandit` or holds another number
+    of instances than there are seeds, and for a learner that returns no law.
     """
 
     problem: Bandit
@@ -74,18 +75,18 @@ class Repetitions:
     _newest: Rows | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
+        require_bandit(self.problem)
+        require_seeds(self.seeds)
         for name, value in (("rounds", self.rounds), ("labels_per_round", self.labels_per_round)):
             if value < 1:
                 raise InvalidInput(f"{name} is {value}, but nothing is learned from fewer than 1: write `{name}=100`.")
-        if not self.seeds:
-            raise InvalidInput("there are no seeds, so there is no repetition to run: write `seeds=range(100)`.")
         instances = tuple(self.problem.log_reference.shape[:-2])
         if instances not in ((), (1,), (len(self.seeds),)):
             raise InvalidInput(
                 f"the problem holds {instances} instances and there are {len(self.seeds)} seeds: give one instance "
                 "for all, or one for each seed."
             )
-        self._setting = Setting(self.problem, self.method.objective, tuple(self.seeds))
+        self._setting = Setting(self.problem, rowwise(self.method.objective), tuple(self.seeds))
         self._fit = self.method.learner.begin(self._setting)
         base = self._setting.log_reference
         self.policy = self._previous = base
@@ -145,11 +146,39 @@ class Repetitions:
         reference, rows = self.reference, self._newest
         evidence = Evidence(self.t, rows, self._purchases.rows)
         policy = self._fit(self.policy, reference, evidence)
+        self._require_law(policy)
         self._previous, self.policy = self.policy, policy
         self._sum = self._sum + policy.exp()
         self._iterates.keep(Table(policy, f"iterate-{self.t + 1}"))
         self.t, self._queries, self._newest = self.t + 1, None, None
         return Turn(self.t - 1, self.t * self.labels_per_round, policy, reference, rows)
+
+    def _require_law(self, policy: Tensor) -> None:
+        """Raises `InvalidInput` where what the learner returned is no law: everything later would rest on it."""
+        fits = policy.shape == self.policy.shape
+        whole = policy.logsumexp(-1).abs().flatten(1).amax(-1) <= TOLERANCE if fits else torch.zeros(1)
+        if not bool(whole.all()):
+            found = f"sums to {float(policy[whole.int().argmin()].exp().sum(-1)[0])!r}" if fits else f"{policy.shape}"
+            raise InvalidInput(
+                f"the learner of `{self.method.name}` returned no log-probabilities in round {self.t}, repetition "
+                f"{int(whole.int().argmin())} ({found}): return log pi of the shape {tuple(self.policy.shape)}, "
+                "`logits.log_softmax(-1)`."
+            )
+
+
+def require_bandit(problem: object) -> None:
+    """Raises `InvalidInput` for a problem that has to be enumerated first."""
+    if not isinstance(problem, Bandit):
+        raise InvalidInput(
+            f"the loop takes a Bandit and was given a {type(problem).__name__}: give its `.bandit()`; for a game add "
+            "`Feedback(matrix(game.preference))`."
+        )
+
+
+def require_seeds(seeds: object) -> None:
+    """Raises `InvalidInput` for no seeds, and for a number of them in their place."""
+    if not isinstance(seeds, Sequence) or not seeds:
+        raise InvalidInput(f"seeds is {seeds!r}, but every repetition needs one of its own: write `seeds=range(100)`.")
 
 
 def _of(law: LogLaw, prompt: Int[Tensor, "repetitions rows"]) -> Float[Tensor, "repetitions rows responses"]:

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from boldly.errors import InvalidInput
 from boldly.lab.feedback import Feedback
 from boldly.lab.method import Method
 from boldly.lab.problems import Bandit
@@ -48,6 +49,8 @@ def run(
     Stops early after a measurement at which `until` is true. `notice` is shown every round before the measurement, for
     measures of what was bought; `watch` is told the share of the rounds that is done.
     """
+    if every < 1:
+        raise InvalidInput(f"every is {every}, but it is a number of rounds: write `every=1`.")
     repetitions = Repetitions(problem, method, rounds, seeds, labels_per_round)
     labels: list[int] = []
     measured: dict[str, list[Tensor]] = {name: [] for name in measures}

@@ -58,3 +58,9 @@ def changed(place, value):
 def test_bad_values_are_refused(check, message):
     with pytest.raises(InvalidInput, match=message):
         check()
+
+
+def test_a_law_that_is_nan_is_not_told_to_take_a_tiny_mass():
+    with pytest.raises(InvalidInput, match="nan") as refused:
+        require_log_law("p", torch.tensor([0.0, float("nan")], dtype=torch.float64))
+    assert "1e-12" not in str(refused.value)

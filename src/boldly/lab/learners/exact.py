@@ -46,6 +46,12 @@ class Exact:
     def begin(self, setting: Setting) -> "Enumeration":
         repetitions, members = len(setting.seeds), self.policies.members
         shape = (repetitions, members, setting.problem.prompts, setting.problem.responses)
+        instances = self.policies.log_pi.shape[:-3]
+        if self.policies.log_pi.shape[-2:] != shape[-2:] or instances not in ((), (1,), (repetitions,)):
+            raise InvalidInput(
+                f"the class has the shape {tuple(self.policies.log_pi.shape)}, but the problem has {shape[2]} prompts "
+                f"and {shape[3]} responses in {repetitions} repetitions: make the class from this problem."
+            )
         order = torch.stack([_order(seed, members) for seed in setting.seeds])
         return Enumeration(setting, self.policies.log_pi.expand(shape), _rank(self.ties, self.policies, setting), order)
 
@@ -73,6 +79,7 @@ class Enumeration:
         else:
             self._losses = self.losses(evidence.read_rows(), reference)
         self._against = reference
+        self._require_finite(evidence.round)
         self.member = self._choose(self._losses)
         return self.log_pi[torch.arange(len(self.member)), self.member]
 
@@ -85,6 +92,16 @@ class Enumeration:
         )
         total = (terms.preference + terms.bonus).reshape(*self.log_pi.shape[:2], -1)
         return (total * rows.weight[:, None]).sum(-1)
+
+    def _require_finite(self, round: int) -> None:
+        assert self._losses is not None
+        wrong = torch.nonzero(~torch.isfinite(self._losses))
+        if wrong.numel():
+            repetition, member = wrong[0].tolist()
+            raise InvalidInput(
+                f"the objective of member {member} is {float(self._losses[repetition, member])} after round {round} of "
+                f"repetition {repetition}, so it has no argmin: it has to be finite for every policy of the class."
+            )
 
     def _choose(self, losses: Float[Tensor, "repetitions members"]) -> Tensor:
         tied: Bool[Tensor, "repetitions members"] = losses <= losses.amin(-1, keepdim=True) + TOLERANCE

@@ -44,6 +44,8 @@ def require_finite(name: str, values: Tensor) -> None:
 
 def require_log_law(name: str, log_law: Tensor) -> None:
     """Raises `InvalidInput` unless the last dimension is the logarithm of positive masses that sum to 1."""
+    if bool((log_law.isnan() | (log_law > 0) & log_law.isinf()).any()):
+        require_finite(name, log_law)
     if not bool(torch.isfinite(log_law).all()):
         place = tuple(torch.nonzero(~torch.isfinite(log_law))[0].tolist())
         raise InvalidInput(

@@ -16,7 +16,7 @@ def kl(
 ) -> Float[Tensor, "..."]:
     """E_{x ~ rho} KL(p(x) || q(x)) = E_x sum_y p (log p - log q), in nats; infinite where p has mass and q has none."""
     p = log_p.exp()
-    term = torch.where(p > 0, p * (log_p - log_q), 0.0)
+    term = torch.where(p == 0, 0.0, p * (log_p - log_q))
     return (prompt_law * term.sum(-1)).sum(-1)
 
 
