@@ -5,6 +5,7 @@ from boldly.lab.experiments.alpha import alpha
 from boldly.lab.experiments.bad_labels import bad_labels
 from boldly.lab.experiments.beta import beta
 from boldly.lab.experiments.first_experiments import first_experiments
+from boldly.lab.experiments.games import games
 from boldly.lab.experiments.identities import identities
 from boldly.lab.experiments.outcome import Curve, Experiment, Finding, Grid, Outcome, Plot, Score, Watch, unwatched
 from boldly.lab.experiments.rare_arm import rare_arm
@@ -20,6 +21,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     "bad-labels": bad_labels,
     "beta": beta,
     "first-experiments": first_experiments,
+    "games": games,
     "identities": identities,
     "rare-arm": rare_arm,
     "reference-coverage": reference_coverage,
@@ -44,6 +46,7 @@ __all__ = [
     "bad_labels",
     "beta",
     "first_experiments",
+    "games",
     "identities",
     "rare_arm",
     "reference_coverage",

@@ -1,0 +1,5 @@
+"""The experiment `games`."""
+
+from boldly.lab.experiments.games.experiment import games
+
+__all__ = ["games"]
