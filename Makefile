@@ -13,11 +13,11 @@ demo: ## align the bundled model to the bundled task, to the end; writes runs/de
 
 test: ## the tests, without the slow ones
 	@scripts/env.sh test
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow"
 
 test-all: ## every test
 	@scripts/env.sh test
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 lint: ## style and format, changing nothing
 	@scripts/env.sh dev

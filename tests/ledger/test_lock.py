@@ -17,8 +17,7 @@ from pathlib import Path
 from boldly.ledger.lock import Lock
 lock = Lock(Path(sys.argv[1]))
 child = os.fork() if sys.argv[2] == "fork" else 1
-if child:
-    print(os.getpid(), child, flush=True)
+os.write(1, b"%d %d " % (os.getpid(), child) + os.linesep.encode())  # a child that speaks has run its fork hooks
 time.sleep(600)
 """
 
@@ -26,7 +25,8 @@ time.sleep(600)
 def hold(path: Path, how: str = "") -> tuple[subprocess.Popen[str], int, int]:
     process = subprocess.Popen([sys.executable, "-c", HOLDER, path, how], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    pid, child = map(int, process.stdout.readline().split())
+    said = [tuple(map(int, process.stdout.readline().split())) for _ in range(2 if how == "fork" else 1)]
+    pid, child = next(pair for pair in said if pair[1])
     return process, pid, child
 
 
