@@ -23,6 +23,7 @@ def _known(monkeypatch: pytest.MonkeyPatch) -> None:
     ("assignments", "expected"),
     [
         (["betas=0.1,0.2"], {"betas": (0.1, 0.2)}),
+        (["seeds=100000"], {"seeds": 100_000}),
         (["betas=[0.1, 2e-1]"], {"betas": (0.1, 0.2)}),
         (["betas=.5"], {"betas": (0.5,)}),
         (["betas=1,2,"], {"betas": (1.0, 2.0)}),
@@ -38,7 +39,7 @@ def test_settings_are_read_from_text(assignments: list[str], expected: dict[str,
 
 
 def test_seeds_have_a_flag_of_their_own():
-    assert read_settings("coins", coins, ["beta=2"], seeds=3) == {"seeds": 3, "beta": 2.0}
+    assert read_settings("coins", coins, ["beta=2"], seeds="3") == {"seeds": 3, "beta": 2.0}
 
 
 @pytest.mark.parametrize(
@@ -74,13 +75,13 @@ def test_what_cannot_work_is_one_sentence_with_its_remedy(assignment: str, sente
 
 def test_every_wrong_setting_is_named():
     with pytest.raises(ConfigError) as caught:
-        read_settings("coins", coins, ["beta=0", "rounds=0"], seeds=0)
+        read_settings("coins", coins, ["beta=0", "rounds=0"], seeds="0")
     assert len(str(caught.value).splitlines()) == 3
     assert "write `--seeds 200`" in str(caught.value)
 
 
-@pytest.mark.parametrize("twice", [(["beta=1", "beta=2"], None), (["seeds=1"], 2)])
-def test_a_setting_is_given_once(twice: tuple[list[str], int | None]):
+@pytest.mark.parametrize("twice", [(["beta=1", "beta=2"], None), (["seeds=1"], "2")])
+def test_a_setting_is_given_once(twice: tuple[list[str], str | None]):
     with pytest.raises(ConfigError, match="given twice"):
         read_settings("coins", coins, twice[0], seeds=twice[1])
 
@@ -103,7 +104,7 @@ def test_the_question_is_the_first_line():
 def test_flags_bring_the_settings_back(settings: dict[str, object]):
     words = flags_of(settings)
     pairs = list(zip(words[::2], words[1::2], strict=True))
-    seeds = [int(value) for flag, value in pairs if flag == "--seeds"]
+    seeds = [value for flag, value in pairs if flag == "--seeds"]
     given = [value for flag, value in pairs if flag == "--set"]
     assert read_settings("coins", coins, given, seeds=seeds[0] if seeds else None) == settings
 
@@ -132,4 +133,60 @@ def test_every_experiment_asks_a_question_and_can_be_set(name: str):
     experiment = REGISTERED[name]
     assert question_of(experiment).endswith("?")
     model = settings_model(experiment)
-    assert model().model_dump() == {key: field.default for key, field in model.model_fields.items()}
+    defaults = {key: field.default for key, field in model.model_fields.items()}
+    assert model.model_validate(defaults).model_dump() == defaults
+
+
+@pytest.mark.parametrize(
+    ("name", "assignment", "expected"),
+    [
+        ("actions", "vocabularies=2", "a number of at least 3"),
+        ("actions", "hypotheses=1", "a number of at least 2"),
+        ("actions", "labels=0", "a number above 0"),
+        ("alpha", "ratios=0.1,0", "a number above 0"),
+        ("bad-labels", "rates=0.6", "a number below 0.5"),
+        ("bad-labels", "rates=0", "a number above 0"),
+        ("bad-labels", "scale=0", "a number above 0"),
+        ("beta", "times=-1", "a number above 0"),
+        ("beta", "ratio=-1", "a number above 0"),
+        ("first-experiments", "alpha=0", "a number above 0"),
+        ("first-experiments", "epsilon=1", "a number below 1"),
+        ("first-experiments", "per_round=0", "a number above 0"),
+        ("identities", "responses=2", "a number of at least 3"),
+        ("rare-arm", "alpha=0", "a number above 0"),
+        ("rare-arm", "alphas=0.1,0", "a number above 0"),
+        ("rare-arm", "epsilons=1", "a number below 1"),
+        ("reference-coverage", "masses=0.25,0.3", "a number of at most 0.25"),
+        ("reference-coverage", "masses=0.25,0.1", "a list of at least 3 different values"),
+        ("second-sampler", "distances=0,3", "a number of at least 1"),
+        ("second-sampler", "distances=3", "a list of at least 2 different values"),
+        ("second-sampler", "rare_seeds=0", "a number above 0"),
+        ("stochastic", "noises=2", "a number of at most 1"),
+        ("stochastic", "noises=0", "a list of at least 2 different values"),
+        ("stochastic", "seeds=1", "a number of at least 2"),
+        ("trap", "arms=3", "a number of at least 4"),
+        ("trap", "ratios=-1", "a number of at least 0"),
+        ("two-arms", "beta=5", "a number of at most 0.18"),
+        ("two-arms", "betas=0.1", "a list of at least 3 different values"),
+        ("two-arms", "betas=0.1,0.1,0.1", "a list of at least 3 different values"),
+        ("two-arms", "betas=0.1,0.05,0.2", "a number of at most 0.18"),
+        ("two-arms", "limit=0", "a number above 0"),
+    ],
+)
+def test_what_an_experiment_cannot_do_is_refused_by_the_name_that_was_set(name: str, assignment: str, expected: str):
+    key = assignment.partition("=")[0]
+    with pytest.raises(ConfigError) as caught:
+        read_settings(name, REGISTERED[name], [assignment])
+    said = str(caught.value)
+    assert said.startswith(f"`{key}` is ")
+    assert f", but it has to be {expected}: write `--set {key}=" in said
+    remedy = said.rpartition("--set ")[2].removesuffix("`.")
+    assert read_settings(name, REGISTERED[name], [remedy])
+
+
+@pytest.mark.parametrize(
+    ("name", "assignment"),
+    [("trap", "ratios=0,2"), ("stochastic", "noises=0,1"), ("two-arms", "beta=0.18"), ("two-arms", "beta=0.0002")],
+)
+def test_the_ends_of_what_an_experiment_can_do_are_settings(name: str, assignment: str):
+    assert read_settings(name, REGISTERED[name], [assignment])

@@ -26,7 +26,7 @@ def lab(
     experiment: Annotated[str | None, Parameter(help="the experiment, or `all`; none lists them")] = None,
     *,
     seeds: Annotated[
-        int | None, Parameter(help="repetitions of each method; the experiment's own if not given")
+        str | None, Parameter(help="repetitions of each method; the experiment's own if not given")
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -68,16 +68,16 @@ def _list(*, as_json: bool) -> None:
     print_listing(shown, Console())
 
 
-def _run_one(name: str, seeds: int | None, assignments: Sequence[str], folder: Path, *, as_json: bool) -> None:
+def _run_one(name: str, seeds: str | None, assignments: Sequence[str], folder: Path, *, as_json: bool) -> None:
     from boldly.cli.bars import open_bars
     from boldly.cli.outcomes import print_outcome
     from boldly.cli.processes import Task, run_task
     from boldly.config.experiments import experiment_named, read_settings
-    from boldly.report.lab import prepare
+    from boldly.report.lab import require_writable
 
     one = experiment_named(name)
     task = Task(name, one, read_settings(name, one, assignments, seeds=seeds))
-    prepare(folder)
+    require_writable(folder)
     with closing(open_bars(Console(stderr=True), [name])) as bars, redirect_stdout(sys.stderr):
         bars(name, 0.0)
         ran = run_task(task, folder, partial(bars, name))
@@ -89,11 +89,11 @@ def _run_one(name: str, seeds: int | None, assignments: Sequence[str], folder: P
         print(f"\n{ran.json}\n{ran.html}")
 
 
-def _run_all(seeds: int | None, assignments: Sequence[str], folder: Path, *, as_json: bool) -> None:
+def _run_all(seeds: str | None, assignments: Sequence[str], folder: Path, *, as_json: bool) -> None:
     from boldly.cli.processes import Broke, Ran, Task
     from boldly.config.experiments import read_settings, settings_model
     from boldly.lab.experiments import EXPERIMENTS
-    from boldly.report.lab import entrance, prepare, write_index
+    from boldly.report.lab import entrance, require_writable, write_index
 
     tasks = [
         Task(
@@ -103,7 +103,7 @@ def _run_all(seeds: int | None, assignments: Sequence[str], folder: Path, *, as_
         )
         for name, one in EXPERIMENTS.items()
     ]
-    prepare(folder)
+    require_writable(folder)
     ended = _watched(tasks, folder)
     ran = [one for one in ended if isinstance(one, Ran)]
     broke = [one for one in ended if isinstance(one, Broke)]

@@ -42,9 +42,9 @@ def settings_model(experiment: Experiment) -> type[BaseModel]:
 
 
 def read_settings(
-    name: str, experiment: Experiment, assignments: Sequence[str], *, seeds: int | None = None
+    name: str, experiment: Experiment, assignments: Sequence[str], *, seeds: str | None = None
 ) -> dict[str, Any]:
-    """The settings that `assignments` (each `key=value`) and `--seeds` give to the experiment `name`, checked.
+    """The settings that `assignments` (each `key=value`) and the text of `--seeds` give to an experiment, checked.
 
     The entries of a sequence have commas between them. Raises `ConfigError` with a sentence for each that can't work.
     """
@@ -54,12 +54,13 @@ def read_settings(
         _require_known(name, "seeds", model, "--seeds")
         if "seeds" in given:
             raise ConfigError("--seeds: is given twice, as `--set seeds=` too: write it once.")
-        given["seeds"] = seeds
+        given["seeds"] = parse_value(seeds, "--seeds")
     try:
         checked = model.model_validate(given)
     except ValidationError as error:
         problems = problems_of(error, model, (), _EXAMPLES, {})
-        raise ConfigError("\n".join(_sentence(problem.why, problem.write, seeds) for problem in problems)) from None
+        flag = seeds is not None
+        raise ConfigError("\n".join(_sentence(problem.why, problem.write, flag) for problem in problems)) from None
     return {key: getattr(checked, key) for key in given}
 
 
@@ -131,11 +132,11 @@ def _example(model: type[BaseModel], key: str) -> str:
     return f"{key}={text_of(default)}"
 
 
-def _sentence(why: str, write: tuple[tuple[str, ...], Any] | None, seeds: int | None) -> str:
+def _sentence(why: str, write: tuple[tuple[str, ...], Any] | None, seeds_by_flag: bool) -> str:
     if write is None:
         return f"{why}."
     (key, *_), value = write
-    line = f"--seeds {text_of(value)}" if key == "seeds" and seeds is not None else f"--set {key}={text_of(value)}"
+    line = f"--seeds {text_of(value)}" if key == "seeds" and seeds_by_flag else f"--set {key}={text_of(value)}"
     return f"{why}: write `{line}`."
 
 

@@ -21,6 +21,7 @@ _EXPECTED: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "greater_than": lambda context: f"a number above {context['gt']:g}",
     "greater_than_equal": lambda context: f"a number of at least {context['ge']:g}",
     "int_type": lambda _: "a whole number",
+    "less_than": lambda context: f"a number below {context['lt']:g}",
     "less_than_equal": lambda context: f"a number of at most {context['le']:g}",
     "list_type": lambda _: "a list",
     "literal_error": lambda context: context["expected"].replace("'", ""),

@@ -19,13 +19,14 @@ from boldly.lab.experiments.second_sampler.setting import (
     passive,
     twins,
 )
+from boldly.lab.experiments.second_sampler.stopping import stopping
 from boldly.lab.learners import Exact
 from boldly.lab.method import Method, objective
 from boldly.lab.problems import trap, two_arms
 from boldly.lab.quantities import optimum
 from boldly.lab.second import SECOND
 
-SMALL = {"seeds": 20, "rounds": 60, "distances": (1, 2), "rare_seeds": 4, "rare_rounds": 6}
+SMALL = {"seeds": 20, "rounds": 60, "distances": (1, 2), "rare_seeds": 5, "rare_rounds": 6}
 ARMS = two_arms(0.015)
 LEARNER = Exact(grid_of_two_arms(ARMS))
 TRAP = trap()
@@ -61,6 +62,13 @@ def test_every_law_and_a_method_of_ones_own_are_in_tables_plots_and_scores(small
     assert [row[0] for row in found["own-law"].tables[0].rows] == [*names, "mine"]
     assert all("mine" in [curve.name for curve in plot.curves] for plot in found["own-law"].plots)
     assert {score.method for score in small.scores} == {*names, "mine"}
+
+
+def test_few_runs_on_the_rare_arm_decide_nothing_there():
+    alone = {"DPO, policy": follow(TRAP, passive(TRAP, grid_class(TRAP, 1), "policy"), 2, 1, unwatched, where="trap")}
+    findings, _ = stopping(alone, 2, 2, unwatched)
+    assert [finding.holds for finding in findings] == [None, None]
+    assert "of 2 runs, against" in findings[1].verdict
 
 
 def test_a_bonus_of_the_wrong_sign_finds_nothing():

@@ -16,6 +16,7 @@ from boldly.lab.experiments.summary import (
     median,
     part,
     percent,
+    runs,
     share,
     slope,
     stopped_at,
@@ -89,6 +90,17 @@ def test_scores_are_told_with_their_intervals():
     score = Score("mine", "found", 0.97, 0.92, math.inf, 100)
     assert estimate(score) == "0.97 [0.92, not reached]"
     assert percent(Score("mine", "found", 0.97, 0.9249, 0.996, 100)) == "97% [92%, 100%]"
+
+
+def test_one_repetition_has_no_interval_of_its_mean():
+    alone = mean("mine", "mass", numbers(0.979))
+    assert estimate(alone) == "0.979 [no interval]"
+    assert percent(alone) == "98% [no interval]"
+    assert estimate(median("mine", "labels", numbers(math.inf))) == "not reached [not reached, not reached]"
+
+
+def test_repetitions_are_counted_in_words():
+    assert [runs(count) for count in (1, 2, 4000)] == ["1 run", "2 runs", "4,000 runs"]
 
 
 def test_parts_of_an_experiment_share_its_bar():

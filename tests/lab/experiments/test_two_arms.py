@@ -138,8 +138,8 @@ def test_a_method_of_one_s_own_stands_beside_the_others(outcome):
         ({"beta": 0.2}, "beta is 0.2"),
         ({"beta": math.nan}, "beta is nan"),
         ({"betas": (0.05, 0.02, -0.01)}, "beta is -0.01"),
-        ({"betas": ()}, "needs three"),
-        ({"betas": (0.05, 0.05, 0.04)}, "needs three"),
+        ({"betas": ()}, "needs at least three"),
+        ({"betas": (0.05, 0.05, 0.04)}, "needs at least three"),
     ],
 )
 def test_bad_settings_are_refused_before_anything_runs(settings, named):

@@ -1,12 +1,14 @@
 import json
 import math
+import os
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from boldly.errors import StorageError
 from boldly.lab.experiments import Outcome
-from boldly.report.lab import prepare, write
+from boldly.report.lab import require_writable, write
 from tests.coins import coins
 
 
@@ -80,10 +82,19 @@ def test_a_name_stays_in_its_folder(name: str, file: str, tmp_path: Path):
 def test_a_folder_that_cannot_be_written_is_a_storage_error(tmp_path: Path):
     (tmp_path / "file").touch()
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(StorageError, match="write `--output DIR`"):
-            prepare(folder)
+        for attempt in (require_writable, partial(write, Outcome("name", "t", "q?", [], {}, [], []))):
+            with pytest.raises(StorageError, match="write `--output DIR`"):
+                attempt(folder)
 
 
-def test_preparing_leaves_nothing_behind(tmp_path: Path):
-    prepare(tmp_path / "a" / "b")
-    assert list((tmp_path / "a" / "b").iterdir()) == []
+def test_a_place_without_permission_is_a_storage_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)
+    with pytest.raises(StorageError, match=f"no permission to write in {tmp_path}"):
+        require_writable(tmp_path / "a" / "b")
+
+
+def test_looking_whether_a_folder_can_be_written_makes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in (tmp_path, tmp_path / "a" / "b", Path("lab"), Path()):
+        require_writable(folder)
+    assert list(tmp_path.iterdir()) == []

@@ -108,8 +108,7 @@ def middling(seeds: int, *, times: float = 1.0) -> Case:
 
 
 def hard(seeds: int, *, times: float = 1.0) -> Case:
-    """The two arms of Proposition 2.1 of arXiv 2405.21046 with the good arm's mass at beta 0.015, beta 0.015 "
-    "`times`."""
+    """The two arms of arXiv 2405.21046, Proposition 2.1: the masses are those at beta 0.015, beta is 0.015 `times`."""
     require_count("seeds", seeds, "seeds=50")
     problem = replace(two_arms(0.015), beta=0.015 * times)
     return Case(
@@ -133,6 +132,6 @@ OWN = "rare arm"
 def require_sweep(name: str, values: Sequence[float], example: str) -> None:
     """Raises `InvalidInput` for an empty sweep, values that are not finite or not above 0, and repeated ones."""
     if not values or len(set(values)) < len(values):
-        raise InvalidInput(f"{name} is {values!r}, but it has to hold values, each once: write `{example}`.")
+        raise InvalidInput(f"{name} is {values!r}, but it has to hold values, each once: take different ones.")
     for value in values:
         require_positive(f"an entry of {name}", value, example)

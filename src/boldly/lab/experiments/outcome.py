@@ -1,8 +1,12 @@
 """What an experiment found: claims, what was measured of each, and the curves and tables that show it."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+ENOUGH = 5
+"""Fewer repetitions decide nothing: of 4 coins all show heads once in 16 throws."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +22,10 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """Curves over one axis, with a sentence that says how to read them. `id` is unique in the experiment."""
+    """Curves over one axis, with a sentence that says how to read them. `id` is unique in the experiment.
+
+    A y-axis without a logarithm ends at `y_end` at most, where higher values would flatten what matters.
+    """
 
     id: str
     title: str
@@ -28,6 +35,7 @@ class Plot:
     curves: Sequence[Curve]
     log_x: bool = False
     log_y: bool = False
+    y_end: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +52,7 @@ class Finding:
     """One claim and what became of it.
 
     `claim` is one sentence with its source. `verdict` is what was measured, in one or two sentences with the numbers.
-    `holds` is None where nothing was claimed and the measurement stands for itself.
+    `holds` is None where nothing was claimed and the measurement stands for itself, or where nothing was decided.
     """
 
     id: str
@@ -54,6 +62,14 @@ class Finding:
     holds: bool | None
     plots: Sequence[Plot] = ()
     tables: Sequence[Grid] = ()
+
+
+def decided(finding: Finding, repetitions: int) -> Finding:
+    """The finding, without a judgement of its claim where the repetitions are too few for one."""
+    if finding.holds is None or repetitions >= ENOUGH:
+        return finding
+    told = "1 repetition is" if repetitions == 1 else f"{repetitions} repetitions are"
+    return replace(finding, holds=None, verdict=f"Not decided: {told} too few. {finding.verdict}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +86,10 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Everything an experiment found. `instance` describes the problem, a paragraph each; `settings` reproduce it."""
+    """Everything an experiment found. `instance` describes the problem, a paragraph each; `settings` reproduce it.
+
+    With fewer than `ENOUGH` `seeds` in its settings no claim is decided, whatever the experiment made of them.
+    """
 
     name: str
     title: str
@@ -79,6 +98,10 @@ class Outcome:
     settings: Mapping[str, Any]
     findings: Sequence[Finding]
     scores: Sequence[Score]
+
+    def __post_init__(self) -> None:
+        findings = [decided(finding, self.settings.get("seeds", ENOUGH)) for finding in self.findings]
+        object.__setattr__(self, "findings", findings)
 
 
 Watch = Callable[[float], None]

@@ -67,20 +67,29 @@ def slope(x: Sequence[float], y: Sequence[float]) -> Slope:
 
 
 def figure(value: float, digits: int = 3) -> str:
-    """A number for people: `digits` significant ones, "not reached" for infinity."""
+    """A number for people: `digits` significant ones, "not reached" for infinity, as of a target."""
     if math.isinf(value):
         return "not reached"
     return f"{value:.{digits}g}" if abs(value) < 10**digits else f"{value:,.0f}"
 
 
 def estimate(score: Score, digits: int = 3) -> str:
-    """A score with its interval: 0.97 [0.92, 0.99]."""
-    return f"{figure(score.value, digits)} [{figure(score.low, digits)}, {figure(score.high, digits)}]"
+    """A score with its interval: 0.97 [0.92, 0.99], or [no interval] for the mean of one repetition."""
+    return f"{figure(score.value, digits)} {_ends(score, lambda end: figure(end, digits))}"
 
 
 def percent(score: Score) -> str:
     """A share with its interval in percent: 97% [92%, 99%]."""
-    return f"{score.value:.0%} [{score.low:.0%}, {score.high:.0%}]"
+    return f"{score.value:.0%} {_ends(score, '{:.0%}'.format)}"
+
+
+def _ends(score: Score, told: Callable[[float], str]) -> str:
+    return "[no interval]" if score.low == -math.inf else f"[{told(score.low)}, {told(score.high)}]"
+
+
+def runs(count: int) -> str:
+    """So many repetitions: 1 run, 40 runs."""
+    return f"{count:,} run{'s' if count != 1 else ''}"
 
 
 def known_median(repetitions: int) -> int:

@@ -1,6 +1,6 @@
 """What the lab's experiments found: a page and a JSON file for each, and an index of them."""
 
-from boldly.report.lab.files import Written, entrance, prepare, write, write_index
+from boldly.report.lab.files import Written, entrance, require_writable, write, write_index
 from boldly.report.lab.index import Entrance, index_page
 from boldly.report.lab.marks import mark_of, tally
 from boldly.report.lab.page import experiment_page, grid_table, score_table
@@ -14,8 +14,8 @@ __all__ = [
     "grid_table",
     "index_page",
     "mark_of",
-    "prepare",
     "record",
+    "require_writable",
     "score_table",
     "tally",
     "write",

@@ -1,11 +1,11 @@
 """The files of an experiment: a page for people, the same in JSON for programs."""
 
 import json
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from urllib.parse import quote
 
 from boldly.errors import StorageError
@@ -29,8 +29,7 @@ def write(outcome: Outcome, folder: Path | str, *, seconds: float | None = None)
 
     Raises `StorageError` where they can't be written.
     """
-    folder = Path(folder)
-    prepare(folder)
+    folder = _made(Path(folder))
     name = re.sub(r"[^\w-]+", "-", outcome.name, flags=re.ASCII).strip("-") or "experiment"
     text = json.dumps(record(outcome, seconds=seconds), allow_nan=False, ensure_ascii=False, indent=1)
     return Written(
@@ -41,7 +40,7 @@ def write(outcome: Outcome, folder: Path | str, *, seconds: float | None = None)
 
 def write_index(found: Sequence[Entrance], folder: Path, failed: Sequence[tuple[str, str]] = ()) -> Path:
     """Write `index.html`, which leads to the pages of `found` in the same folder. Raises `StorageError`."""
-    return page.write(page.render(index_page(found, failed)), folder / "index.html")
+    return page.write(page.render(index_page(found, failed)), _made(folder) / "index.html")
 
 
 def entrance(outcome: Outcome, html: Path, seconds: float) -> Entrance:
@@ -49,13 +48,22 @@ def entrance(outcome: Outcome, html: Path, seconds: float) -> Entrance:
     return Entrance(outcome, quote(html.name), seconds)
 
 
-def prepare(folder: Path) -> None:
-    """Make `folder` and see that a file can be written there. Raises `StorageError` where it can't."""
+def require_writable(folder: Path) -> None:
+    """Raises `StorageError` where `folder` can't be written or, if there is none yet, made; makes nothing."""
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not there.is_dir():
+        raise _unwritable(folder, f"{there} is no directory")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise _unwritable(folder, f"no permission to write in {there}")
+
+
+def _made(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(dir=folder, prefix=".boldly-"):
-            pass
     except OSError as error:
-        raise StorageError(
-            f"{folder} can't be written ({error.strerror or error}): write `--output DIR` with a directory that can."
-        ) from error
+        raise _unwritable(folder, error.strerror or str(error)) from error
+    return folder
+
+
+def _unwritable(folder: Path, why: str) -> StorageError:
+    return StorageError(f"{folder} can't be written ({why}): write `--output DIR` with a directory that can.")

@@ -44,10 +44,13 @@ def actions(
     require_count("labels", labels, "labels=350")
     require_count("seeds", seeds, "seeds=16")
     if not vocabularies or not depths:
-        raise InvalidInput("vocabularies or depths is empty: write `vocabularies=(4, 16, 64), depths=(1, 2, 3)`.")
+        raise InvalidInput("vocabularies or depths is empty: take vocabularies 4, 16, 64 and depths 1, 2, 3, say.")
     sizes = dict.fromkeys([*((each, 1) for each in vocabularies), *((min(vocabularies), each) for each in depths)])
     if len(sizes) < 3:
-        raise InvalidInput(f"there are {len(sizes)} trees, but an exponent needs three: write `depths=(1, 2, 3)`.")
+        raise InvalidInput(
+            f"there are {len(sizes)} different trees, one for each of vocabularies and one for each further one of "
+            "depths, but an exponent needs three: take depths 1, 2, 3, say."
+        )
     trees = [needles(*size, hypotheses=hypotheses) for size in sizes]
     for tree in trees:
         _require_far(tree, epsilon)
@@ -80,7 +83,7 @@ def _require_far(tree: Needles, epsilon: float) -> None:
     if epsilon >= start:
         raise InvalidInput(
             f"epsilon is {epsilon!r}, but the reference is within {start:.3g} of the optimum with {tree.vocabulary} "
-            f"tokens and {tree.depth} steps, so there is nothing to learn: write `epsilon=0.1`."
+            f"tokens and {tree.depth} steps, so there is nothing to learn: take a smaller epsilon, say 0.1."
         )
 
 

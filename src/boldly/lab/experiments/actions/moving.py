@@ -6,7 +6,7 @@ from dataclasses import replace
 from boldly.lab.experiments.actions.needles import Needles
 from boldly.lab.experiments.actions.setting import DPO, SELM, XPO, Setting
 from boldly.lab.experiments.outcome import Finding, Grid, Score, Watch, unwatched
-from boldly.lab.experiments.summary import estimate, part, share
+from boldly.lab.experiments.summary import estimate, part, runs, share
 from boldly.lab.method import objective
 
 LABELS, HYPOTHESES, TRAJECTORIES = 80, 64, 1024
@@ -57,7 +57,7 @@ def _verdict(scores: Sequence[Score], names: Sequence[str], limit: int, seeds: i
         said.append(f"{name}: {ever:.2f} and {end:.2f}")
     return (
         f"Share of runs within epsilon at some time and then after {limit} labels, over "
-        f"{len(scores) // 2 // len(names)} trees with {seeds} runs each: {'; '.join(said)}."
+        f"{len(scores) // 2 // len(names)} trees with {runs(seeds)} each: {'; '.join(said)}."
     )
 
 
@@ -75,7 +75,7 @@ def vpo_that_is_xpo(setting: Setting, tree: Needles) -> Finding:
         claim="With sign +1 and calibrated on the reference's responses VPO (arXiv 2405.19320, equation 14) is XPO up "
         "to a constant, so it takes the same policy in every round; elsewhere here VPO is calibrated on the preferred "
         "one.",
-        verdict=f"On the tree {tree.vocabulary}^{tree.depth} all {limit} iterates of {setting.seeds} runs "
+        verdict=f"On the tree {tree.vocabulary}^{tree.depth} all {limit} iterates of {runs(setting.seeds)} "
         f"{'have the same gap to the bit' if same else 'do not have the same gap'}.",
         holds=same,
     )

@@ -75,7 +75,7 @@ def _require_rates(rates: Sequence[float]) -> None:
     if not rates or not rising or not all(math.isfinite(rate) and 0 < rate < 0.5 for rate in rates):
         raise InvalidInput(
             f"rates is {rates!r}, but it has to be rising shares of flipped labels between 0 and 1/2, both excluded: "
-            "write `rates=0.1,0.2,0.3,0.4`."
+            "take 0.1, 0.2, 0.3, 0.4, say."
         )
 
 

@@ -75,20 +75,21 @@ def reference_coverage(
 
 
 def _require_masses(masses: tuple[float, ...], beta: float, threshold: float) -> None:
-    example = "masses=(0.25, 1e-3, 1e-6, 1e-12)"
+    example = "0.25, 1e-3, 1e-6, 1e-12"
     if threshold * VANISHING == 0:
         raise InvalidInput(
-            f"beta is {beta!r}, at which an arm is worth finding whatever mass float64 can hold: write `beta=0.1`."
+            f"beta is {beta!r}, at which an arm is worth finding whatever mass float64 can hold: take 0.1, say."
         )
     if not all(0 < mass <= UNIFORM for mass in masses) or UNIFORM not in masses:
         raise InvalidInput(
             f"masses is {masses!r}, but they lie above 0 and up to {UNIFORM:g}, which is the uniform reference and has "
-            f"to be among them: write `{example}`."
+            f"to be among them: take {example}, say."
         )
     if min(masses) >= threshold or not any(threshold < mass < UNIFORM for mass in masses):
         raise InvalidInput(
             f"masses is {masses!r}, but of those below {UNIFORM:g} at least one has to lie above and one below "
-            f"{threshold:.2g}, the mass from which on the arm is worth finding at beta={beta:g}: write `{example}`."
+            f"{threshold:.2g}, the mass from which on the arm is worth finding at beta {beta:g}: take "
+            f"{example} at beta 0.1, say."
         )
 
 

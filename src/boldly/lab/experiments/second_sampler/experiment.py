@@ -23,7 +23,7 @@ def second_sampler(
     rounds: int = 200,
     ratio: float = 0.1,
     distances: tuple[int, ...] = (1, 3, 6),
-    rare_seeds: int = 10,
+    rare_seeds: int = 20,
     rare_rounds: int = 100,
     methods: Sequence[Method] = (),
     watch: Watch = unwatched,
@@ -31,9 +31,9 @@ def second_sampler(
     """Whom should an answer of the policy be compared with: the reference's, its own, an earlier one, any?
 
     Source: arXiv 2405.21046, its general version with any second sampler; arXiv 2509.22633 for the previous iterate.
-    `ratio` is alpha / beta of XPO on two arms, the trap and the twins, which `distances` (log-odds) sweep. `rare_seeds`
-    repetitions buy `rare_rounds` labels on the rare arm. `methods` are run beside the experiment's on `trap()`. Gaps
-    are in reward.
+    `ratio` is alpha / beta of XPO on two arms, the trap and the twins, which `distances` (log-odds) sweep; `seeds` and
+    `rounds` are theirs. `rare_seeds` repetitions buy `rare_rounds` labels on the rare arm. `methods` are run beside the
+    experiment's on `trap()`. Gaps are in reward.
 
     Raises `InvalidInput` for a ratio not above 0, fewer than two distances or one below 1, and seeds or rounds below 1.
     """
@@ -43,7 +43,7 @@ def second_sampler(
     require_positive("ratio", ratio, "ratio=0.1")
     if len(set(distances)) < 2 or min(distances) < 1:
         raise InvalidInput(
-            f"distances is {distances!r}, but the twins are swept over two from 1 on: write `distances=(1, 3, 6)`."
+            f"distances is {distances!r}, but the twins are swept over two or more from 1 on: take 1, 3, 6, say."
         )
     arms, trapped = two_arms(0.015), trap()
     own = {

@@ -50,8 +50,8 @@ def stochastic(
         raise InvalidInput(f"seeds is {seeds}, but an interval needs two trees: write `seeds=40`.")
     if 0.0 not in noises or len(set(noises)) < 2:
         raise InvalidInput(
-            f"noises is {noises!r}, but the comparison needs 0, where transitions are certain, and another one: write "
-            "`noises=(0.0, 0.5)`."
+            f"noises is {noises!r}, but the comparison needs 0, where transitions are certain, and another one: take "
+            "0 and 0.5, say."
         )
     every = [noisy_trees(noise, seeds, beta, scale) for noise in sorted(set(noises))]
     found: list[Part] = [

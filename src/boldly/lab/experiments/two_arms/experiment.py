@@ -35,7 +35,9 @@ def two_arms(
     limit below 1.
     """
     if len(set(betas)) < 3:
-        raise InvalidInput(f"betas is {betas!r}, but a slope needs three of them: write `betas=(0.05, 0.03, 0.02)`.")
+        raise InvalidInput(
+            f"betas needs at least three different values, as a slope does, e.g. 0.05, 0.03, 0.02; {betas!r} was given."
+        )
     require_count("seeds", seeds, "seeds=100")
     require_count("rounds", rounds, "rounds=200")
     require_count("limit", limit, "limit=4000")

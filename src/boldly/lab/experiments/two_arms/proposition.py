@@ -6,7 +6,18 @@ from collections.abc import Callable, Sequence
 from boldly.lab.experiments.beside import beside
 from boldly.lab.experiments.measures import best_value, reached_by
 from boldly.lab.experiments.outcome import Curve, Finding, Grid, Plot, Score, Watch
-from boldly.lab.experiments.summary import Slope, band, estimate, figure, known_median, median, part, percent, slope
+from boldly.lab.experiments.summary import (
+    Slope,
+    band,
+    estimate,
+    figure,
+    known_median,
+    median,
+    part,
+    percent,
+    runs,
+    slope,
+)
 from boldly.lab.experiments.two_arms.setting import (
     FLAT,
     OFTEN,
@@ -43,7 +54,7 @@ def good_arm(setting: Setting, problem: Bandit, methods: Sequence[Method], watch
         title="Who finds the good arm",
         claim="Without a bonus the good arm is hardly ever found, with one it is (arXiv 2405.21046, Proposition 2.1 "
         f"and Theorem 3.1): in at most {SELDOM:.0%} of runs by online DPO and in at least {OFTEN:.0%} by XPO.",
-        verdict=f"Online DPO found it in {percent(dpo.found)} of {setting.seeds} runs and XPO in {percent(xpo.found)}; "
+        verdict=f"Online DPO found it in {percent(dpo.found)} of {runs(setting.seeds)}, XPO in {percent(xpo.found)}; "
         f"over the last quarter their mean gaps were {estimate(dpo.gap)} and {estimate(xpo.gap)}.",
         holds=dpo.found.value <= SELDOM and xpo.found.value >= OFTEN,
         plots=[plot],
@@ -90,7 +101,7 @@ def sweep(seeds: int, problems: dict[float, Bandit], limit: int, watch: Watch) -
         f"2.1): the slope of log labels against 1/(8 beta) lies in [{STEEP[0]:g}, {STEEP[1]:g}] for online DPO and "
         f"within {FLAT:g} of 0 for XPO.",
         verdict=f"The slopes are {_told(dpo)} for online DPO and {_told(xpo)} for XPO, fitted to the medians of "
-        f"{seeds} runs at {len(problems)} betas{_censored(labels, limit)}.",
+        f"{runs(seeds)} at {len(problems)} betas{_censored(labels, limit)}.",
         holds=None if dpo is None or xpo is None else STEEP[0] <= dpo.value <= STEEP[1] and abs(xpo.value) <= FLAT,
         plots=[plot],
         tables=[table],
