@@ -50,6 +50,9 @@ def tabulate(
     between = (1,) * (columns[0].dim() - 2)
 
     def flat(values: Tensor) -> Tensor:
+        first = values.flatten()[0]
+        if bool((values == first).all()):  # weights and lengths mostly are, and such a column needs no room
+            return first.expand(columns[0].numel())
         return values.reshape(values.shape[0], *between, -1).expand(columns[0].shape).reshape(-1)
 
     def worth(response: Tensor) -> Tensor | None:
