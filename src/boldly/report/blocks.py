@@ -1,5 +1,6 @@
 """What a page is made of. The template knows these and nothing of runs."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -7,20 +8,34 @@ from typing import Any, Literal
 from boldly.metrics import Sample
 from boldly.report.diagnosis import Finding
 
-_DIGITS = tuple("0123456789−∞–")
+_FIGURE = re.compile(r"[-−+]?[\d∞]|–")
+
+_LONG = 24
+"""More characters than this are words that need room."""
+
+
+def is_figure(cell: str) -> bool:
+    """Whether a cell begins with a number, or with the dash of a number that is not there."""
+    return _FIGURE.match(cell) is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of text under their columns; the first column names the row."""
+    """Rows of text under their columns; the first column names the row. `folded` hides them behind their count."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     caption: str = ""
+    folded: bool = False
 
     def is_figures(self, column: int) -> bool:
-        """Whether a column holds numbers, which are set flush right."""
-        return any(row[column][:1] in _DIGITS for row in self.rows)
+        """Whether most of what a column holds are numbers, which are set flush right."""
+        cells = [row[column] for row in self.rows if row[column]]
+        return 0 < len(cells) <= 2 * sum(map(is_figure, cells))
+
+    def is_long(self, column: int) -> bool:
+        """Whether a column holds words that would break over many lines if they had to."""
+        return any(len(row[column]) > _LONG for row in self.rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +47,11 @@ class Figure:
     reading: str
     plot: dict[str, Any]
     table: Table
+
+    @property
+    def y_title(self) -> str:
+        """What the y-axis shows. It stands above the plot: along the axis it would outgrow a small one."""
+        return self.plot["layout"]["yaxis"]["title"]["text"]
 
 
 @dataclass(frozen=True, slots=True)

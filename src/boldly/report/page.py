@@ -11,7 +11,19 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from boldly.errors import StorageError
-from boldly.report.blocks import Answers, Block, Claim, Code, Diagnosis, Entries, Figures, Judgement, Page, Table
+from boldly.report.blocks import (
+    Answers,
+    Block,
+    Claim,
+    Code,
+    Diagnosis,
+    Entries,
+    Figures,
+    Judgement,
+    Page,
+    Table,
+    is_figure,
+)
 from boldly.report.text import for_script, pieces
 
 _NOTHING_FROM_OUTSIDE = "default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:"
@@ -77,6 +89,7 @@ def _template():
     )
     environment.filters["pieces"] = pieces
     environment.tests["block"] = _is_block
+    environment.tests["figure"] = is_figure
     return environment.get_template("page.html.jinja")
 
 

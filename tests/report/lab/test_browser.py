@@ -36,7 +36,7 @@ def hostile() -> Outcome:
         title=next(text),
         question=next(text),
         instance=HOSTILE,
-        settings={"seeds": 3, "words": tuple(HOSTILE), "</script><script>window.pwned = 1": "x"},
+        settings={"seeds": 30, "words": tuple(HOSTILE), "</script><script>window.pwned = 1": "x"},
         findings=findings,
         scores=[Score(next(text), next(text), 1.0, 0.5, float("inf"), 3) for _ in HOSTILE],
     )
@@ -128,4 +128,47 @@ def test_plots_draw_what_was_found(browser, tmp_path: Path):
             assert (name, x) == (curve.name, list(curve.x))
             wanted = [value if value > 0 or not plot.log_y else None for value in curve.middle]
             assert y == wanted
+    visit.close()
+
+
+def wide(columns: int) -> Grid:
+    row = [f"{i} [{i}, {i + 1}]" for i in range(columns)]
+    return Grid("Wide", [f"column {i}" for i in range(columns)], [row] * 40)
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_a_table_is_whole_and_shows_that_it_goes_on_to_the_side(browser, tmp_path: Path, width: int):
+    """A shadow at the right edge is there before the table is moved to its end, and gone at the end."""
+    outcome = coins(seeds=30)
+    found = replace(outcome.findings[0], plots=[], tables=[wide(24)])
+    file = write(replace(outcome, findings=[found], scores=[]), tmp_path).html
+    visit = Visit(browser, file, viewport={"width": width, "height": 800}, color_scheme="light")
+    table = visit.page.locator(".scroll")
+    assert table.evaluate("e => e.scrollHeight - e.clientHeight") <= 0
+    visit.page.add_style_tag(content="table { visibility: hidden } .scroll { scrollbar-width: none !important }")
+    goes_on = table.screenshot()
+    table.evaluate("e => e.scrollLeft = e.scrollWidth")
+    ended = table.screenshot()
+    overflows = table.evaluate("e => e.scrollWidth > e.clientWidth")
+    assert overflows
+    assert goes_on != ended
+    visit.close()
+
+
+def test_on_paper_every_table_is_whole(browser, tmp_path: Path):
+    outcome = coins(seeds=30)
+    found = replace(outcome.findings[0], tables=[wide(12)])
+    file = write(replace(outcome, findings=[found], scores=outcome.scores[:1] * 30), tmp_path).html
+    visit = Visit(browser, file, viewport={"width": 700, "height": 900})
+    page = visit.page
+    page.emulate_media(media="print")
+    tables = page.locator("section > .scroll, section > details > .scroll")
+    assert tables.count() == 2
+    for table in tables.all():
+        assert table.locator("tr").last.is_visible()
+        assert table.evaluate("e => [getComputedStyle(e).overflowX, getComputedStyle(e).maxHeight]") == [
+            "visible",
+            "none",
+        ]
+        assert table.evaluate("e => e.scrollWidth - e.clientWidth") <= 0
     visit.close()

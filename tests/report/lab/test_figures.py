@@ -1,11 +1,12 @@
 import math
+from typing import Any
 
 from boldly.lab.experiments import Curve, Plot
 from boldly.report.lab.figures import figure, styles
 from boldly.report.plots import PALETTE
 
 
-def plot(*curves: Curve, **more: bool) -> Plot:
+def plot(*curves: Curve, **more: Any) -> Plot:
     return Plot("p", "title", "How to read it.", "labels", "gap", curves, **more)
 
 
@@ -62,3 +63,13 @@ def test_the_table_behind_has_the_numbers_and_says_what_it_leaves_out():
     assert long.columns == ["curve", "labels", "median", "from", "to"]
     assert (long.rows[0][1], long.rows[-1][1], len(long.rows)) == ("0", "999", 40)
     assert long.caption == "40 of 1,000 points; the JSON file has them all."
+
+
+def test_an_axis_that_ends_before_its_values_says_so():
+    one = Curve("a", [1.0, 2.0], [0.5, 6.0], [0.25, 2.0], [1.0, 36.5])
+    cut, whole = (figure(plot(one, y_end=end), "p", styles([plot(one)])) for end in (3.0, 40.0))
+    assert cut.plot["layout"]["yaxis"]["range"][1] == 3.0
+    assert cut.plot["data"][1]["y"] == [0.5, 6.0]
+    assert "ends at 3; values go on to 36.5" in cut.reading
+    assert "range" not in whole.plot["layout"]["yaxis"]
+    assert whole.reading == "How to read it."

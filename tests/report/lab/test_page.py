@@ -84,3 +84,20 @@ def test_the_index_leads_to_every_page(outcome: Outcome):
     for text in ('href="coins.html"', 'href="dice.html"', "does not hold", "It broke.", outcome.question):
         assert text in html
     assert len(html) < 50_000, "a page without plots carries no plotting library"
+
+
+def test_many_scores_are_folded_and_few_are_not(outcome: Outcome):
+    for count, folded in ((20, False), (21, True)):
+        sections = experiment_page(replace(outcome, scores=outcome.scores[:1] * count)).sections
+        (table,) = next(section for section in sections if section.id == "scores").blocks
+        assert isinstance(table, Table)
+        assert (len(table.rows), table.folded) == (count, folded)
+
+
+def test_a_column_is_of_figures_where_most_of_it_are():
+    rows = [["a", "1.5", "DPO", "not reached", ""], ["b", "-0.2 [-0.3, 1]", "0; a number in words", "∞", ""]]
+    table = Table(["name", "error", "side", "labels", "none"], rows)
+    assert [table.is_figures(i) for i in range(5)] == [False, True, True, True, False]
+    words = Table(["side"], [["DPO"], ["-beta log pi"], ["1 / eta"]])
+    assert not words.is_figures(0)
+    assert [Table(["x"], [["y" * n]]).is_long(0) for n in (24, 25)] == [False, True]

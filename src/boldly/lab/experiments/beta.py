@@ -27,6 +27,10 @@ OFTEN = 0.95
 """The optimum is found if at least so many runs find it."""
 
 
+_END = 3.0
+"""Where the axis of what is missed ends: the two arms miss ten times as much where beta is far above their own."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Missed:
     """What a method missed in each repetition, as a share of what can be gained, and the late iterates' reward."""
@@ -247,6 +251,7 @@ def _plot_missed(swept: _Swept) -> Plot:
         y_title="missed, as a share of what can be gained",
         curves=[_curve(name, swept.betas, [m.average for m in missed]) for name, missed in swept.missed.items()],
         log_x=True,
+        y_end=_END,
     )
 
 

@@ -3,6 +3,9 @@
   const plots = JSON.parse(document.getElementById("plots").textContent);
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const narrow = matchMedia("(max-width: 40rem)");
+  const printed = matchMedia("print");
+  // A browser that prints does not say how wide its paper is: narrow enough for A4 and for Letter, in CSS pixels.
+  const PAPER = 640;
 
   const themed = (layout) => {
     const style = getComputedStyle(document.documentElement);
@@ -15,9 +18,10 @@
     });
     return {
       height: narrow.matches ? 300 : 340,
+      ...(printed.matches ? { width: PAPER } : { autosize: true }),
       ...layout,
       xaxis: axis(layout.xaxis),
-      yaxis: axis(layout.yaxis),
+      yaxis: { ...axis(layout.yaxis), title: {} },
       margin: { t: 12, r: 16, b: 44, l: 52 },
       paper_bgcolor: "rgba(0,0,0,0)",
       plot_bgcolor: "rgba(0,0,0,0)",
@@ -37,5 +41,5 @@
   };
   for (const element of elements) element.replaceChildren();
   draw();
-  for (const query of [dark, narrow]) query.addEventListener("change", draw);
+  for (const query of [dark, narrow, printed]) query.addEventListener("change", draw);
 })();

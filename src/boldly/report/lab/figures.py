@@ -31,9 +31,9 @@ def figure(plot: Plot, at: str, style: Style) -> Figure:
     drawn = [_line(curve, plot, *style[curve.name]) for curve in plot.curves]
     axes: dict[str, Any] = {
         "xaxis": _axis(plot.log_x, [x for curve in plot.curves for x in curve.x]),
-        "yaxis": _axis(plot.log_y, _edges(plot)),
+        "yaxis": _axis(plot.log_y, _edges(plot)) | _cut(plot),
     }
-    reading = " ".join(filter(None, [plot.reading, _open_ends(plot)]))
+    reading = " ".join(filter(None, [plot.reading, _beyond(plot), _open_ends(plot)]))
     return Figure(
         at,
         flat(plot.title, 200),
@@ -66,6 +66,21 @@ def _values(curve: Curve) -> Iterator[float]:
 
 def _can_be_shown(value: float, plot: Plot) -> bool:
     return math.isfinite(value) and (value > 0 or not plot.log_y)
+
+
+def _cut(plot: Plot) -> dict[str, Any]:
+    """The range of a linear axis that ends before its values do."""
+    least, most = _edges(plot)
+    if plot.log_y or most <= plot.y_end:
+        return {}
+    return {"range": [min(least, 0.0) - 0.03 * plot.y_end, plot.y_end]}
+
+
+def _beyond(plot: Plot) -> str:
+    """What the reader has to know of values above the end of the axis."""
+    if not _cut(plot):
+        return ""
+    return f"The axis ends at {short(plot.y_end)}; values go on to {short(_edges(plot)[1])}, as the table has them."
 
 
 def _open_ends(plot: Plot) -> str:

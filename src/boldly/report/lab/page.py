@@ -16,6 +16,9 @@ from boldly.report.text import flat
 
 _LONG = 1000
 
+_MANY = 20
+"""More scores than this are folded."""
+
 
 def experiment_page(outcome: Outcome, *, seconds: float | None = None) -> Page:
     """A page with the question as its headline; above its plots each finding has its claim, below them its verdict."""
@@ -54,7 +57,7 @@ def score_table(scores: Sequence[Score]) -> Table:
     ]
     endless = any(value == float("inf") for score in scores for value in (score.value, score.low, score.high))
     caption = "95% intervals over repetitions." + (" ∞: a target that was not reached." if endless else "")
-    return Table(["method", "measure", "value", "from", "to", "repetitions"], rows, caption)
+    return Table(["method", "measure", "value", "from", "to", "repetitions"], rows, caption, len(rows) > _MANY)
 
 
 def grid_table(grid: Grid) -> Table:
