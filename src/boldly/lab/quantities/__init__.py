@@ -13,7 +13,7 @@ from boldly.lab.quantities.nash import (
 from boldly.lab.quantities.optimum import optimal_value, optimum
 from boldly.lab.quantities.recursion import Soft, solve_stochastic, solve_tilted, solve_tree, stacked_policy
 from boldly.lab.quantities.value import cumulated_gap, gap, kl, kl_policy, kl_reference, value
-from boldly.lab.quantities.winners import Winners, winners
+from boldly.lab.quantities.winners import Winners, borda, condorcet, winners
 
 __all__ = [
     "DoubleSampling",
@@ -22,7 +22,9 @@ __all__ = [
     "Winners",
     "bellman_residual",
     "best_response",
+    "borda",
     "concentrability",
+    "condorcet",
     "coverability",
     "cumulated_gap",
     "double_sampling",

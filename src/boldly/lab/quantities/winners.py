@@ -31,17 +31,30 @@ def winners(preference: Float[Tensor, "*games responses responses"]) -> Winners:
 
     Definitions as in Bengs et al., "Preference-based online learning with dueling bandits: a survey" (2021).
     """
-    beats = (preference > 0.5 + TIE).double()
+    beats = _beats(preference)
     draws = 1 - beats - beats.mT
     # A response draws with itself: one half more for everyone, but not a win.
     copeland = (beats + draws / 2).sum(-1)
-    borda = preference.mean(-1)
     return Winners(
-        condorcet=beats.sum(-1) == preference.shape[-1] - 1,
+        condorcet=condorcet(preference),
         copeland=_highest(copeland),
-        borda=_highest(borda),
+        borda=borda(preference),
         von_neumann=nash(preference),
     )
+
+
+def condorcet(preference: Float[Tensor, "*games responses responses"]) -> Bool[Tensor, "*games responses"]:
+    """The response that beats every other with more than 1/2, where there is one."""
+    return _beats(preference).sum(-1) == preference.shape[-1] - 1
+
+
+def borda(preference: Float[Tensor, "*games responses responses"]) -> Bool[Tensor, "*games responses"]:
+    """The responses with the highest mean probability of beating one drawn evenly."""
+    return _highest(preference.mean(-1))
+
+
+def _beats(preference: Float[Tensor, "*games responses responses"]) -> Float[Tensor, "*games responses responses"]:
+    return (preference > 0.5 + TIE).double()
 
 
 def _highest(score: Float[Tensor, "*games responses"]) -> Bool[Tensor, "*games responses"]:

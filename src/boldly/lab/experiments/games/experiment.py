@@ -13,6 +13,7 @@ from boldly.lab.experiments.games.setting import (
     SPPO,
     START,
     STEEPNESS,
+    STRENGTH,
     Play,
     linear_arms,
     offline,
@@ -21,6 +22,7 @@ from boldly.lab.experiments.games.setting import (
     random_games,
     rebel,
     rock_paper_scissors,
+    scattered,
     sppo,
 )
 from boldly.lab.experiments.outcome import Outcome, Watch, unwatched
@@ -34,7 +36,7 @@ def games(
     *,
     seeds: int = 20,
     beta: float = 0.1,
-    horizons: tuple[int, ...] = (16, 50, 160, 500),
+    horizons: tuple[int, ...] = (10, 20, 40, 80, 200),
     per_round: int = 32,
     methods: Sequence[Method] = (),
     watch: Watch = unwatched,
@@ -56,16 +58,17 @@ def games(
     if len(spans) < 3 or spans[0] < 1:
         raise InvalidInput(
             f"horizons is {horizons!r}, but a slope takes at least three different ones from 1 on: write "
-            "`horizons=(16, 50, 160, 500)`."
+            "`horizons=(10, 20, 40, 80, 200)`."
         )
     rounds = spans[-1]
     circle, various, utilities = rock_paper_scissors(beta), random_games(seeds, beta), linear_arms(seeds)
+    starts = scattered(circle, seeds)
     own = [online_ipo(beta), *offline(beta)]
     on_circle = beside([*(sppo(name, rounds, 3) for name in (SPPO, DRAWN, HISTORY)), *own], methods)
     on_various = beside([*(sppo(name, rounds, ARMS) for name in (SPPO, DRAWN)), *own], methods)
     on_utilities = beside([rebel(rounds, ARMS), sppo(SPPO, rounds, ARMS), *own], methods)
-    shorter = [(span, sppo(name, span, 3)) for span in spans[:-1] for name in (SPPO, DRAWN)]
-    parts = len(on_circle) + len(on_various) + len(on_utilities) + len(shorter)
+    by_span = [(span, sppo(name, span, 3)) for span in spans for name in (SPPO, DRAWN)]
+    parts = len(on_circle) + len(on_various) + len(on_utilities) + len(by_span)
     done = 0
 
     def played(problem: Bandit, rules: Game | Dueling, method: Method, span: int, repetitions: int) -> Play:
@@ -84,12 +87,14 @@ def games(
     cycle = Cycle(
         circle,
         {each.name: played(circle.bandit(), circle, each, rounds, seeds) for each in on_circle},
-        {(span, each.name): played(circle.bandit(), circle, each, span, seeds) for span, each in shorter},
+        starts,
+        {(span, each.name): played(starts.bandit(), starts, each, span, seeds) for span, each in by_span},
         rounds,
     )
     mixed = Various(
         various,
         {each.name: played(various.game.bandit(), various.game, each, rounds, 3 * seeds) for each in on_various},
+        rounds,
     )
     explained = Utilities(
         utilities,
@@ -120,15 +125,17 @@ def games(
 
 def _instance(beta: float, rounds: int, per_round: int, seeds: int) -> list[str]:
     return [
-        f"Rock, paper, scissors: each of three arms surely beats one and loses to one. The policy begins at {START}; the "
-        "equilibrium, by linear programme, is the even mixture.",
+        f"Rock, paper, scissors: each of three arms beats another with probability {(1 + STRENGTH) / 2:g}. The policy "
+        f"begins at {START}; the equilibrium, by linear programme, is the even mixture. For the rate "
+        "in T each run begins at a law of its own.",
         f"Random games of {ARMS} arms, every pair's preference U[0, 1], reference uniform: the first {seeds} whose "
         f"Condorcet winner (beats every other) is Borda's too (the best mean win rate), the first {seeds} in which the "
         f"two differ, and the first {seeds} without a Condorcet winner.",
         f"{seeds} dueling bandits of {ARMS} arms with linear utilities in {FEATURES} features, of up to {STEEPNESS:g} "
         "log-odds: a reward explains them.",
         f"SPPO and REBEL draw both answers from the policy and take one natural step a round, from {per_round} new "
-        f"labels, which in expectation is multiplicative weights with eta = sqrt(8 log n / T), T = {rounds}. Online IPO "
-        "does so with a fixed reference and small steps. DPO and IPO are the exact argmin over as many labels in all, "
-        f"bought at once of pairs that the reference drew; beta = {beta:g}. Labels are probabilities, but where drawn.",
+        f"labels, which in expectation is multiplicative weights with eta = sqrt(8 log n / T), T = {rounds}. Online "
+        "IPO does so with a fixed reference and small steps. DPO and IPO are the exact argmin over as many labels in "
+        f"all, bought at once of pairs that the reference drew; beta = {beta:g}. Labels are probabilities, but where "
+        "drawn.",
     ]

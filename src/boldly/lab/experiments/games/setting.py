@@ -14,7 +14,14 @@ from boldly.lab.feedback import Feedback, matrix
 from boldly.lab.learners import Natural, Newest, Solve
 from boldly.lab.method import Method, objective
 from boldly.lab.problems import Bandit, Dueling, Game, LinearDueling, cyclic_game, random_game, random_linear_dueling
-from boldly.lab.quantities import exploitability, kl, regularised_exploitability, winners
+from boldly.lab.quantities import (
+    Winners,
+    borda,
+    condorcet,
+    exploitability,
+    regularised_exploitability,
+    winners,
+)
 from boldly.lab.repetitions import Turn
 from boldly.lab.trace import Measure, Trace, run
 
@@ -23,11 +30,20 @@ FEATURES = 3
 STEEPNESS = 6.0
 """The length of the linear utilities' weights, in log-odds."""
 
+STRENGTH = 0.6
+"""Rock beats scissors with probability (1 + `STRENGTH`) / 2. With 1, drawn labels would be the probabilities."""
+
 START = (0.6, 0.3, 0.1)
 """The reference on rock-paper-scissors; the equilibrium itself would be no test."""
 
 BOUND = 10.0
 """The greatest |log pi / pi_ref| of the class that DPO and IPO are fitted in, times beta: beyond any argmin here."""
+
+DAMPING = 1e-3
+"""A probability: the steps of arms well above it are those of multiplicative weights in expectation."""
+
+MEASURED = 90
+"""About how often a run is measured."""
 
 SUPPORT = 1e-3
 """A von Neumann winner's mass from which on an arm belongs to it."""
@@ -69,22 +85,22 @@ def rate(rounds: int, arms: int) -> float:
     return math.sqrt(8 * math.log(arms) / rounds)
 
 
-def bound(game: Game, equilibrium: Float[Tensor, "prompts responses"], rounds: int) -> float:
-    """KL(nash || pi_0) / (eta T) + eta / 8: what multiplicative weights' average is exploited by at most."""
+def bound(game: Game, rounds: int) -> Float[Tensor, "*instances"]:
+    """log(1 / min pi_0) / (eta T) + eta / 8: what multiplicative weights' average is exploited by at most."""
     eta = rate(rounds, game.preference.shape[-1])
-    return float(kl(equilibrium.log(), game.log_reference, game.prompt_law)) / (eta * rounds) + eta / 8
+    return -game.log_reference.amin((-1, -2)) / (eta * rounds) + eta / 8
 
 
 def sppo(name: str, rounds: int, arms: int) -> Method:
     """Self-play: one natural step a round, the expectation of which is pi_t exp(eta P(y beats pi_t)) / Z."""
-    fit = Natural(0.5, steps=1)
+    fit = Natural(0.5, steps=1, damping=DAMPING)
     learner = fit if name == HISTORY else Newest(fit)
     return Method(name, objective("sppo", eta=rate(rounds, arms)), learner, second="policy", reference="previous")
 
 
 def rebel(rounds: int, arms: int) -> Method:
     """The same steps by the reward in place of the labels: in expectation pi_t exp(eta r) / Z."""
-    learner = Newest(Natural(0.25, steps=1))
+    learner = Newest(Natural(0.25, steps=1, damping=DAMPING))
     return Method(REBEL, objective("rebel", eta=rate(rounds, arms)), learner, second="policy", reference="previous")
 
 
@@ -100,8 +116,14 @@ def offline(beta: float) -> list[Method]:
 
 
 def rock_paper_scissors(beta: float) -> Game:
-    """A sure win for each of three over another, from a reference that has a favourite."""
-    return cyclic_game(3, beta=beta, reference=torch.tensor(START, dtype=torch.float64))
+    """Each of three arms beats another, from a reference that has a favourite."""
+    return cyclic_game(3, beta=beta, strength=STRENGTH, reference=torch.tensor(START, dtype=torch.float64))
+
+
+def scattered(game: Game, seeds: int) -> Game:
+    """The same game for every seed, each from a reference with standard normal logits."""
+    log_reference = random_game(game.preference.shape[-1], beta=game.beta, seeds=seeds).log_reference
+    return replace(game, preference=game.preference.expand(seeds, -1, -1, -1), log_reference=log_reference)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +131,7 @@ class Kinds:
     """Random games, as many of each kind, one after the other; the masks say which are which."""
 
     game: Game
+    winners: Winners
     easy: Bool[Tensor, " games"]
     parted: Bool[Tensor, " games"]
     without: Bool[Tensor, " games"]
@@ -122,9 +145,8 @@ def random_games(each: int, beta: float) -> Kinds:
     drawn = 64 * each
     while True:
         game = random_game(ARMS, beta=beta, seeds=drawn)
-        found = winners(game.preference[:, 0])
-        has = found.condorcet.any(-1)
-        same = (found.condorcet & found.borda).any(-1)
+        beats_all = condorcet(game.preference[:, 0])
+        has, same = beats_all.any(-1), (beats_all & borda(game.preference[:, 0])).any(-1)
         kinds = [torch.nonzero(kind).flatten()[:each] for kind in (same, has & ~same, ~has)]
         if all(len(kind) == each for kind in kinds):
             break
@@ -133,7 +155,7 @@ def random_games(each: int, beta: float) -> Kinds:
     uniform = torch.zeros_like(game.log_reference[taken]).log_softmax(-1)
     part = torch.arange(3).repeat_interleave(each)
     chosen = replace(game, preference=game.preference[taken], log_reference=uniform)
-    return Kinds(chosen, part == 0, part == 1, part == 2)
+    return Kinds(chosen, winners(chosen.preference[:, 0]), part == 0, part == 1, part == 2)
 
 
 def linear_arms(seeds: int) -> LinearDueling:
@@ -171,6 +193,7 @@ def play(
         seeds=range(seeds),
         labels_per_round=rounds * per_round if once else per_round,
         measures=measures,
+        every=max(1, rounds // MEASURED),
         notice=average,
         watch=watch,
     )
