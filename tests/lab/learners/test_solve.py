@@ -13,19 +13,22 @@ from boldly.lab.evidence import Rows
 from boldly.lab.learners import Evidence, Setting, Solve
 from boldly.lab.learners.mean import logit_slope, mean
 from boldly.lab.problems import bandit
-from boldly.objectives import dpo, ipo, vpo, xpo
+from boldly.objectives import Terms, dpo, ipo, rebel, robust_dpo, sppo, vpo, xpo
 from boldly.objectives.optimism import se_popo
 
 BETA = 0.6
 CONVEX = {
     "dpo": partial(dpo, beta=BETA),
     "ipo": partial(ipo, tau=0.3),
+    "rebel": partial(rebel, eta=2.0),
+    "sppo": partial(sppo, eta=0.3),
     "vpo, pessimistic": partial(vpo, beta=BETA, alpha=0.1, sign=-1),
 }
 BONUS = {
     "xpo, alpha beta/60": partial(xpo, beta=BETA, alpha=0.01, floor=1e3),
     "xpo, alpha beta/10": partial(xpo, beta=BETA, alpha=0.06, floor=1e3),
     "xpo, alpha beta/2": partial(xpo, beta=BETA, alpha=0.3, floor=1e3),
+    "robust_dpo": partial(robust_dpo, beta=BETA, flip=0.1),
     "se_popo": partial(se_popo, beta=BETA, alpha=0.1),
 }
 FEATURES = torch.randn(1, 12, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
@@ -136,6 +139,53 @@ def test_ipo_with_exact_labels_of_every_pair_gives_its_population_optimum():
     found = fitted(Solve(BoundedTable(10.0), tolerance=1e-9), setting, every_pair(setting, mu, mu, preference))
     expected = (problem.log_reference + preference @ mu / tau).log_softmax(-1)
     torch.testing.assert_close(found[0], expected, atol=1e-5, rtol=0)
+
+
+def test_sppo_with_exact_labels_of_every_pair_is_multiplicative_weights_up_to_eta_cubed():
+    """pi_t exp(eta P(y beats pi_t)) / Z (arXiv 2405.00675): half the eta leaves an eighth of the difference."""
+    pi = torch.tensor([0.2, 0.5, 0.3], dtype=torch.float64)
+    preference = torch.tensor([[0.5, 0.9, 0.2], [0.1, 0.5, 0.8], [0.8, 0.2, 0.5]], dtype=torch.float64)
+    problem = bandit(pi, torch.zeros(3), beta=1.0)
+
+    def difference(eta):
+        setting = Setting(problem, partial(sppo, eta=eta), (0,))
+        found = fitted(Solve(BoundedTable(10.0), tolerance=1e-10), setting, every_pair(setting, pi, pi, preference))
+        return float((found[0] - (problem.log_reference + eta * preference @ pi).log_softmax(-1)).abs().max())
+
+    assert 1e-6 < difference(0.2) < 0.2**3
+    assert difference(0.4) / difference(0.2) == pytest.approx(8, rel=0.1)
+
+
+@pytest.mark.parametrize("policies", [BoundedTable(12.0), LogLinear(FEATURES, 5.0)], ids=["table", "log-linear"])
+@pytest.mark.parametrize("ties", ["reference", "optimistic", "random"])
+def test_sppo_on_one_label_is_found_whatever_the_ties(ties, policies):
+    """Its minima lie on a curve, as many as there are divisions of the mass never seen."""
+    setting, rows = setting_and_rows(CONVEX["sppo"], responses=12, labels=1, repetitions=6, seed=3)
+    ours = losses(setting, rows, fitted(Solve(policies, ties=ties), setting, rows))
+    for repetition in range(2):
+        best = lowest_by_scipy(setting, rows, policies, repetition, starts=2, seed=0)
+        assert float(ours[repetition]) <= best + 1e-6
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_an_objective_that_is_not_finite_is_told(value):
+    setting, rows = setting_and_rows(CONVEX["dpo"], responses=4, labels=5, repetitions=3, seed=8)
+    label = rows.label.clone()
+    label[1, 2] = value
+    with pytest.raises(BoldlyError, match="the objective is not finite in repetition 1 in round 4: its loss is"):
+        fitted(Solve(BoundedTable(10.0)), setting, Rows(rows.prompt, rows.a, rows.b, label, rows.weight), round=4)
+
+
+def test_a_slope_that_is_not_finite_is_told():
+    """The root of 0: the loss is 0 and its slope not a number."""
+
+    def rooted(pairs):
+        margin = (pairs.policy_a - pairs.policy_b) * 0
+        return Terms(margin.abs().sqrt(), margin)
+
+    setting, rows = setting_and_rows(rooted, responses=4, labels=5, repetitions=3, seed=8)
+    with pytest.raises(BoldlyError, match="not finite in repetition 0 in round 0: its gradient is nan"):
+        fitted(Solve(BoundedTable(10.0)), setting, rows)
 
 
 @pytest.mark.parametrize("alpha", [0.001, 0.01, 0.1])

@@ -27,11 +27,19 @@ class Curvature(NamedTuple):
 
 
 class Hessian(NamedTuple):
-    """Second derivatives by some of the parameters; by the others only the diagonal, which is `rest`."""
+    """Second derivatives by some of the parameters in full; by the others a diagonal and a coupling of rank one.
+
+    The others act on all else only through one sum m_x = sum_u mass_u w_u a prompt x: their own second derivatives are
+    diag(rest) + own_x mass mass^T, and those by them and by the parameters of the block are mass cross_x^T. `mass` is 0
+    on the parameters of the block.
+    """
 
     parameters: Int[Tensor, "batch some"]
     block: Float[Tensor, "batch some some"]
     rest: Float[Tensor, "batch parameters"]
+    mass: Float[Tensor, "batch prompts members"]
+    cross: Float[Tensor, "batch prompts some"]
+    own: Float[Tensor, "batch prompts"]
 
 
 @runtime_checkable
@@ -85,22 +93,24 @@ class BoundedTable:
         return slope.flatten(-2)
 
     def hessian(self, curvature: Curvature) -> Hessian:
-        """J^T H J - total (diag(pi) - pi pi^T), J = I - 1 pi^T, on the responses that stand in a row.
+        """J^T H J - total (diag(pi) - pi pi^T), J = I - 1 pi^T, in full on the responses that stand in a row.
 
-        So the cost is set by what was seen and not by how many responses there are. By the others it is diagonal.
+        The others enter through the normaliser alone, so the cost is set by what was seen and not by how many responses
+        there are.
         """
-        pi, responses = curvature.pi.flatten(-2), curvature.pi.shape[-1]
-        total = curvature.total.repeat_interleave(responses, -1)
+        prompts, responses = curvature.pi.shape[-2:]
+        pi = curvature.pi.flatten(-2)
         seen, position = _seen(curvature.place, pi.shape[-1])
         block = _scattered(curvature, position, seen.shape[-1])
-        same = seen[:, :, None] // responses == seen[:, None, :] // responses
-        mass, row_sums = pi.gather(-1, seen), block.sum(-1)
-        sums = (same * row_sums[:, None, :]).sum(-1)
-        outer = mass[:, :, None] * mass[:, None, :]
-        crossed = mass[:, :, None] * row_sums[:, None, :]
-        fisher = torch.diag_embed(mass) - same * outer
-        block = block - same * (crossed + crossed.mT - sums[:, :, None] * outer)
-        return Hessian(seen, block - total.gather(-1, seen)[:, :, None] * fisher, -total * pi)
+        belongs = (seen[:, None, :] // responses == torch.arange(prompts)[:, None]).to(pi.dtype)
+        row_sums, mass = belongs * block.sum(-1)[:, None, :], belongs * pi.gather(-1, seen)[:, None, :]
+        own = row_sums.sum(-1) + curvature.total
+        cross = own[..., None] * mass - row_sums
+        block = block + cross.mT @ mass - mass.mT @ row_sums
+        diagonal = -curvature.total[..., None] * curvature.pi
+        block = block + torch.diag_embed(diagonal.flatten(-2).gather(-1, seen))
+        others = pi.scatter(-1, seen, 0.0).reshape(curvature.pi.shape)
+        return Hessian(seen, block, diagonal.flatten(-2), others, cross, own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +160,8 @@ class LogLinear:
         second = torch.einsum("xyf,bxy,xyg->bfg", phi, curvature.total[..., None] * pi, phi)
         covariance = second - torch.einsum("bx,bxf,bxg->bfg", curvature.total, centre, centre)
         everything = torch.arange(phi.shape[-1]).expand(pi.shape[0], -1)
-        return Hessian(everything, rows - covariance, torch.zeros_like(centre[:, 0]))
+        none, prompts = torch.zeros_like(centre[:, 0]), torch.zeros_like(centre[:, :1])
+        return Hessian(everything, rows - covariance, none, prompts, prompts, prompts[..., 0])
 
 
 def _seen(

@@ -15,6 +15,8 @@ HALVINGS = 50
 """How often a step is halved at most until the loss falls."""
 DESCENT = 1e-4
 """The share of the fall that the gradient promises which a step has to keep (Armijo)."""
+SHORT = 1 / 32
+"""The share of a step below which a search that is good enough ends: what is left is a curved valley of equals."""
 ROUNDING = 1e-15
 """A rise of the loss that is none: a few units in the last place of a number near 1."""
 
@@ -90,9 +92,12 @@ def projected(
 
 
 def minimise(
-    task: Task, start: Float[Tensor, "batch parameters"], *, until: float, iterations: int
+    task: Task, start: Float[Tensor, "batch parameters"], *, ridge: float, until: float, enough: float, iterations: int
 ) -> Float[Tensor, "batch parameters"]:
     """Parameters at which no entry of the projected gradient exceeds `until`, or where `iterations` steps have led.
+
+    None exceeding `enough` will do where only a step of less than `SHORT` lowers the loss: minima of a mean that reads
+    more than margins lie on a curve, which the pull alone would be followed along in hundreds of steps.
 
     Two-metric projection (Bertsekas 1982): parameters at a bound with the gradient pointing out stay there, the others
     take a Newton step, halved until the loss falls. Where the curvature is not positive its concave part is left out,
@@ -101,42 +106,67 @@ def minimise(
     parameters = start.clone()
     waiting = torch.arange(start.shape[0])
     for _ in range(iterations):
+        if not waiting.numel():
+            break
         here, at = task.taken(waiting), parameters[waiting]
         local = here.local(at)
-        moving = projected(local.gradient, at, task.low, task.high).abs().amax(-1) > until
+        left = projected(local.gradient, at, task.low, task.high).abs().amax(-1)
+        moving = left > until
         if not bool(moving.any()):
             break
         kept = torch.nonzero(moving)[:, 0]
         waiting, here, at, local = waiting[kept], here.taken(kept), at[kept], local.taken(kept)
-        parameters[waiting] = _descended(here, at, local.gradient, _direction(here, at, local))
+        found, share = _descended(here, at, local.gradient, _direction(here, at, local, ridge))
+        ended = (share < SHORT) & (left[kept] <= enough)
+        parameters[waiting[~ended]] = found[~ended]
+        waiting = waiting[~ended]
     return parameters
 
 
-def _direction(task: Task, at: Float[Tensor, "batch parameters"], local: Local) -> Float[Tensor, "batch parameters"]:
+def _direction(
+    task: Task, at: Float[Tensor, "batch parameters"], local: Local, ridge: float
+) -> Float[Tensor, "batch parameters"]:
     """The Newton step of the parameters that are free to move; the others go to the bound that they are at."""
     near = 1e-9 * (task.high - task.low)
     to_low = (at <= task.low + near) & (local.gradient > 0)
     to_high = (at >= task.high - near) & (local.gradient < 0)
     free = ~(to_low | to_high)
-    step, bent = _newton(task.policies.hessian(local.curvature), local.gradient, free, task.pull)
+    step, bent = _newton(task.policies.hessian(local.curvature), local.gradient, free, ridge)
     if bool(bent.any()):
         those = torch.nonzero(bent)[:, 0]
         part = local.taken(those)
-        step[those], _ = _newton(task.policies.hessian(_convex(part.curvature)), part.gradient, free[those], task.pull)
+        convex = task.policies.hessian(_convex(part.curvature))
+        step[those], _ = _newton(convex, part.gradient, free[those], ridge)
     return torch.where(to_low, task.low - at, torch.where(to_high, task.high - at, step))
 
 
 def _newton(
-    hessian: Hessian, gradient: Float[Tensor, "batch parameters"], free: Bool[Tensor, "batch parameters"], pull: float
+    hessian: Hessian,
+    gradient: Float[Tensor, "batch parameters"],
+    free: Bool[Tensor, "batch parameters"],
+    ridge: float,
 ) -> tuple[Float[Tensor, "batch parameters"], Bool[Tensor, " batch"]]:
-    """-H^-1 g over the free parameters, and in which of the batch H is not positive there, so that it means nothing."""
+    """-(H + ridge)^-1 g over the free parameters, and in which of the batch it is none: H is not positive there."""
+    some, groups = hessian.parameters.shape[-1], hessian.own.shape[-1]
     free_inner = free.gather(-1, hessian.parameters)
+    diagonal = (hessian.rest.clamp(min=0) + ridge).reshape(hessian.mass.shape)
+    slopes = gradient.reshape(hessian.mass.shape)
+    mass = hessian.mass * free.reshape(hessian.mass.shape)
+    # The others are eliminated: given their sum m, the cheapest way to it costs m^2 / 2 spread, and z = m / spread^1/2.
+    spread = (mass.square() / diagonal).sum(-1)
+    root = spread.sqrt()
+    cross = root[..., None] * hessian.cross * free_inner[:, None, :]
     block = hessian.block * (free_inner[:, :, None] & free_inner[:, None, :])
-    factor, failed = torch.linalg.cholesky_ex(block + torch.diag_embed(torch.where(free_inner, pull, 1.0)))
-    slope = gradient.gather(-1, hessian.parameters) * free_inner
-    inner = -torch.cholesky_solve(slope[..., None], factor)[..., 0]
-    step = -gradient / (hessian.rest.clamp(min=0) + pull)
-    return step.scatter(-1, hessian.parameters, inner), failed > 0
+    block = block + torch.diag_embed(torch.where(free_inner, ridge, 1.0))
+    corner = torch.diag_embed(1 + spread * hessian.own)
+    whole = torch.cat([torch.cat([block, cross.mT], -1), torch.cat([cross, corner], -1)], -2)
+    factor, failed = torch.linalg.cholesky_ex(whole)
+    drift = (mass * slopes / diagonal).sum(-1) / root.clamp(min=1e-150)
+    right = torch.cat([gradient.gather(-1, hessian.parameters) * free_inner, drift], -1)
+    inner, z = (-torch.cholesky_solve(right[..., None], factor)[..., 0]).split([some, groups], -1)
+    felt = (hessian.cross * inner[:, None, :]).sum(-1) + hessian.own * root * z
+    step = -(slopes + mass * felt[..., None]) / diagonal
+    return step.flatten(1).scatter(-1, hessian.parameters, inner), failed > 0
 
 
 def _convex(curvature: Curvature) -> Curvature:
@@ -155,16 +185,22 @@ def _descended(
     at: Float[Tensor, "batch parameters"],
     gradient: Float[Tensor, "batch parameters"],
     step: Float[Tensor, "batch parameters"],
-) -> Float[Tensor, "batch parameters"]:
-    """A point on the projected path along `step` at which the loss has fallen; `at` itself where there is none."""
-    loss = task.losses(at)
+) -> tuple[Float[Tensor, "batch parameters"], Float[Tensor, " batch"]]:
+    """A point on the projected path along `step` at which the loss has fallen, and the share of the step that it took.
+
+    Where there is none, `at` itself and 0; 0 too for a fall lost in rounding.
+    """
+    loss, taken = task.losses(at), at.new_zeros(at.shape[0])
     result, waiting, size = at.clone(), torch.arange(at.shape[0]), 1.0
     for _ in range(HALVINGS):
         tried = (at[waiting] + size * step[waiting]).clamp(task.low, task.high)
         promised = (gradient[waiting] * (tried - at[waiting])).sum(-1).clamp(max=0)
-        fell = task.taken(waiting).losses(tried) <= loss[waiting] + DESCENT * promised + ROUNDING
+        now = task.taken(waiting).losses(tried)
+        fell = now <= loss[waiting] + DESCENT * promised + ROUNDING
+        lower = fell & (now < loss[waiting])
         result[waiting[fell]] = tried[fell]
+        taken[waiting[lower]] = size
         waiting, size = waiting[~fell], size / 2
         if not waiting.numel():
             break
-    return result
+    return result, taken

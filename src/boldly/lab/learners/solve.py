@@ -1,6 +1,6 @@
 """The exact argmin over a bounded class: projected Newton steps from several starts, checked afterwards."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -24,6 +24,9 @@ PULL = 0.1
 ARRIVED = 1e-3
 """How exactly a tie is settled: the share of the pull's greatest slope at which a search ends."""
 
+TIED = 30
+"""The most steps that a tie is given: margins have settled it within ten, a curve of minima takes hundreds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Solve:
@@ -40,13 +43,18 @@ class Solve:
     with a floor below the greatest log-ratio, may have its minimum there, where no gradient vanishes: give it a floor
     beyond the class's bound.
 
+    A loss of each log-probability and not only of margins (`sppo`) settles the mass of the responses never seen but not
+    its division, and its minima lie on a curve. `ties` is then followed for `TIED` steps at most, so it says where the
+    search along that curve was headed and not its end.
+
     `ties` says which of equally good policies it is, for labels say nothing of responses never seen: the nearest to
     `reference` (log-ratio 0), `optimistic` (those never seen at their bound, the others as near to 0 as the labels
     allow) or `random` (those never seen anywhere in the box, by each repetition's seed and the round).
 
     `tolerance` (loss per nat) bounds the largest entry of the projected gradient, checked after each search. Raises
-    `BoldlyError` where it isn't met after `iterations` steps, with the repetition and what is left, and `InvalidInput`
-    for a tolerance that is not above 0, no start, and a start or a rule for ties that there is none of.
+    `BoldlyError` where it isn't met after `iterations` steps, with the repetition and what is left, or where the
+    objective is not finite, and `InvalidInput` for a tolerance that is not above 0, no start, and a start or a rule for
+    ties that there is none of.
     """
 
     policies: Bounded
@@ -102,11 +110,18 @@ class Solve:
         """The lowest of the minima that the starts lead to, checked."""
         number, repetitions = starts.shape[:2]
         every = task.taken(torch.arange(repetitions).repeat(number))
-        until = ARRIVED * PULL * self.tolerance
-        found = minimise(every, starts.flatten(0, 1), until=until, iterations=self.iterations)
-        lowest = every.losses(found).reshape(number, repetitions).argmin(0)
-        best = found.reshape(starts.shape)[lowest, torch.arange(repetitions)]
-        left = projected(task.local(best).gradient, best, task.low, task.high).abs().amax(-1)
+        until, enough, ridge = ARRIVED * PULL * self.tolerance, self.tolerance, task.pull
+        labels = replace(every, pull=0.0)
+        first = minimise(
+            labels, starts.flatten(0, 1), ridge=ridge, until=enough / 2, enough=enough / 2, iterations=self.iterations
+        )
+        settled = minimise(every, first, ridge=ridge, until=until, enough=enough, iterations=min(TIED, self.iterations))
+        found = torch.where(_left(every, settled)[:, None] > enough, first, settled)
+        losses = every.losses(found).reshape(number, repetitions)
+        _require_finite(losses, "loss", round)
+        best = found.reshape(starts.shape)[losses.argmin(0), torch.arange(repetitions)]
+        left = _left(task, best)
+        _require_finite(left[None], "gradient", round)
         if bool((left > self.tolerance).any()):
             worst = int(left.argmax())
             raise BoldlyError(
@@ -131,6 +146,25 @@ class Solve:
         if self.ties == "optimistic":
             return torch.where(unseen > 0, high, torch.where(unseen < 0, low, origin))
         return torch.where(unseen != 0, low + (high - low) * _uniform(seeds, round, low.shape[0]), origin)
+
+
+def _left(task: Task, parameters: Float[Tensor, "batch parameters"]) -> Float[Tensor, " batch"]:
+    """The largest entry of the projected gradient."""
+    return projected(task.local(parameters).gradient, parameters, task.low, task.high).abs().amax(-1)
+
+
+def _require_finite(values: Float[Tensor, "some repetitions"], name: str, round: int) -> None:
+    """Raises `BoldlyError` for a NaN or an infinity: every comparison with NaN is false, so no other check finds it."""
+    bad = ~values.isfinite()
+    if bool(bad.any()):
+        repetition = int(bad.any(0).nonzero()[0])
+        value = float(values[:, repetition][bad[:, repetition]][0])
+        raise BoldlyError(
+            f"the objective is not finite in repetition {repetition} in round {round}: its {name} is {value} where a "
+            "search ended. See that the labels and weights of its rows are finite and the weights not all 0, and that "
+            "the objective is finite and differentiable on the whole class, or take a smaller one, "
+            "`BoundedTable(bound=5.0)`."
+        )
 
 
 def _never_seen(rows: Rows, setting: Setting) -> Float[Tensor, "repetitions prompts responses"]:
