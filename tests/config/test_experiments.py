@@ -152,6 +152,8 @@ def test_every_experiment_asks_a_question_and_can_be_set(name: str):
         ("first-experiments", "alpha=0", "a number above 0"),
         ("first-experiments", "epsilon=1", "a number below 1"),
         ("first-experiments", "per_round=0", "a number above 0"),
+        ("games", "horizons=10,20", "a list of at least 3 different values"),
+        ("games", "horizons=0,10,20", "a number above 0"),
         ("identities", "responses=2", "a number of at least 3"),
         ("rare-arm", "alpha=0", "a number above 0"),
         ("rare-arm", "alphas=0.1,0", "a number above 0"),

@@ -59,6 +59,7 @@ WORDS: Mapping[str, Word] = {
     "flip": Word(0.1, least=0.0, most=1.0),
     "floor": Word(20.0, least=0.0, finite=False),
     "function": Word("oracle.py:reward"),
+    "games.horizons": Word((10, 20, 40), above=0.0, different=3),
     "identities.responses": Word(6, least=3.0),
     "labels": Word(350, above=0.0),
     "labels_per_round": Word(200, above=0.0),
