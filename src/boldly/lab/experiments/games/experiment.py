@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from boldly.errors import InvalidInput
 from boldly.lab.experiments.beside import beside
-from boldly.lab.experiments.games.findings import Cycle, Utilities, Various
+from boldly.lab.experiments.games.cycle import Cycle
+from boldly.lab.experiments.games.findings import Utilities, Various
 from boldly.lab.experiments.games.setting import (
     ARMS,
     DRAWN,
