@@ -42,7 +42,7 @@ def test_the_command_at_the_foot_gives_the_same_outcome(outcome: Outcome):
     words = command.text.split()
     assert words[:2] == ["boldly", "lab"]
     function, bound, _ = app.parse_args(words[1:], exit_on_error=False, print_error=False)
-    assert (function, bound.arguments["experiment"], bound.arguments["seeds"]) == (lab, "coins", 30)
+    assert (function, bound.arguments["experiment"], bound.arguments["seeds"]) == (lab, "coins", "30")
     names: dict = {}
     exec(
         python.text.replace('EXPERIMENTS["coins"]', "coins")
