@@ -13,6 +13,7 @@ from boldly.lab.evidence import Rows
 from boldly.lab.learners import Evidence, Setting, Solve
 from boldly.lab.learners.mean import logit_slope, mean
 from boldly.lab.problems import bandit
+from boldly.lab.quantities import kl_reference
 from boldly.objectives import Terms, dpo, ipo, rebel, robust_dpo, sppo, vpo, xpo
 from boldly.objectives.optimism import se_popo
 
@@ -139,6 +140,39 @@ def test_ipo_with_exact_labels_of_every_pair_gives_its_population_optimum():
     found = fitted(Solve(BoundedTable(10.0), tolerance=1e-9), setting, every_pair(setting, mu, mu, preference))
     expected = (problem.log_reference + preference @ mu / tau).log_softmax(-1)
     torch.testing.assert_close(found[0], expected, atol=1e-5, rtol=0)
+
+
+def test_rebel_on_every_pair_gives_the_tilt_by_its_step():
+    """pi_t exp(eta r) / Z (arXiv 2404.16767), whatever the pairs' positive weights; the labels are not read."""
+    reward = torch.tensor([0.0, 0.4, 1.1, 2.0], dtype=torch.float64)
+    problem = bandit(torch.tensor([0.4, 0.3, 0.2, 0.1]), reward, beta=BETA)
+    law = torch.tensor([0.1, 0.2, 0.3, 0.4], dtype=torch.float64)
+    setting = Setting(problem, CONVEX["rebel"], (0,))
+    rows = every_pair(setting, law, law.flip(0), torch.full((4, 4), 0.5, dtype=torch.float64))
+    found = fitted(Solve(BoundedTable(10.0), tolerance=1e-9), setting, rows)
+    torch.testing.assert_close(found[0], (problem.log_reference + 2.0 * reward).log_softmax(-1), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(("sign", "alpha"), [(1, 0.01), (1, 0.05), (-1, 0.01), (-1, 0.5)])
+def test_vpo_calibrated_on_the_optimum_has_it_as_its_argmin_and_else_leaves_it(sign, alpha):
+    """The gradient of E_cal log pi by the logits is pi_cal - pi, so at pi* it vanishes where pi_cal is pi* alone.
+
+    Calibrated on the reference, optimism moves the argmin away from the reference and pessimism towards it
+    (arXiv 2405.19320, equation 14: the bonus is the value of the implied reward over the calibration's).
+    """
+    reward = torch.tensor([0.0, 0.4, 1.1, 2.0], dtype=torch.float64)
+    problem = bandit(torch.tensor([0.4, 0.3, 0.2, 0.1]), reward, beta=BETA)
+    setting = Setting(problem, partial(vpo, beta=BETA, alpha=alpha, sign=sign, floor=1e3), (0,))
+    best = (problem.log_reference + reward / BETA).log_softmax(-1)
+    reference, label = problem.log_reference[0].exp(), torch.sigmoid(reward[:, None] - reward)
+    even = torch.full((4,), 0.25, dtype=torch.float64)
+
+    def argmin(calibration):
+        return fitted(Solve(BoundedTable(10.0), tolerance=1e-9), setting, every_pair(setting, even, calibration, label))
+
+    torch.testing.assert_close(argmin(best[0].exp())[0], best, atol=1e-5, rtol=0)
+    moved = kl_reference(problem, argmin(reference)[0]) - kl_reference(problem, best)
+    assert sign * float(moved) > 1e-4
 
 
 def test_sppo_with_exact_labels_of_every_pair_is_multiplicative_weights_up_to_eta_cubed():
