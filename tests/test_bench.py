@@ -1,5 +1,6 @@
 """What the documents say was measured is what the measurements say."""
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -49,3 +50,14 @@ def test_reached_means_two_evaluations_in_a_row(labels_to_target):
     assert labels_to_target.labels_to(curve, 0.4) == 96
     assert labels_to_target.labels_to(curve, 0.55) == float("inf")
     assert labels_to_target.shown([96.0, 128.0, float("inf")]) == "128 [96, never]"
+
+
+def test_the_labs_table_is_that_of_its_results(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCH))
+    import lab_speed
+
+    measured = json.loads((BENCH / "results" / "lab_speed.json").read_text())
+    assert measured["settings"]["rounds"] == 1000
+    assert measured["settings"]["repetitions"] == 200
+    assert lab_speed.table(measured["rows"]) in (BENCH / "README.md").read_text()
+    sys.modules.pop("lab_speed")
