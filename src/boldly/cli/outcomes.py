@@ -13,7 +13,7 @@ from boldly.report import blocks
 from boldly.report.lab import grid_table, mark_of, score_table
 from boldly.report.text import flat
 
-_STYLES = {"holds": "bold green", "does not hold": "bold red", "measured": "bold blue"}
+_STYLES = {"holds": "bold green", "does not hold": "bold red", "not decided": "bold blue", "measured": "bold blue"}
 _LONG = 4000
 
 
@@ -51,7 +51,7 @@ def print_summary(lines: Sequence[Sequence[str]], console: Console) -> None:
 def _finding(finding: Finding) -> list[RenderableType]:
     parts: list[RenderableType] = [Text(flat(finding.title, _LONG), style="underline")]
     if finding.claim:
-        word = "measured: " if finding.holds is None else "claim: "
+        word = "measured: " if mark_of(finding) == "measured" else "claim: "
         parts.append(_within(Text.assemble((word, "dim"), flat(finding.claim, _LONG))))
     parts += [_within(_table(grid_table(grid))) for grid in finding.tables]
     mark = mark_of(finding)

@@ -95,7 +95,7 @@ class Diagnosis:
     nothing: str
 
 
-Mark = Literal["holds", "does not hold", "measured"]
+Mark = Literal["holds", "does not hold", "not decided", "measured"]
 """What became of a claim; "measured" where nothing was claimed."""
 
 

@@ -10,6 +10,7 @@ from boldly.lab.classes import BoundedTable
 from boldly.lab.experiments import first_experiments
 from boldly.lab.experiments.first_experiments import COVERAGE
 from boldly.lab.learners import Solve
+from tests.support.outcomes import finding, score
 
 SIZE = {"seeds": 8, "rounds": 15, "per_round": 16}
 
@@ -25,14 +26,6 @@ def outcome():
     assert shares == sorted(shares)
     assert shares[-1] == pytest.approx(1.0)
     return found
-
-
-def score(outcome, method, measure):
-    return next(each for each in outcome.scores if (each.method, each.measure) == (method, measure))
-
-
-def finding(outcome, id):
-    return next(each for each in outcome.findings if each.id == id)
 
 
 @pytest.mark.slow

@@ -24,6 +24,7 @@ from boldly.lab.experiments.games.setting import (
 from boldly.lab.learners import Natural, Newest
 from boldly.lab.problems import cyclic_game
 from boldly.lab.quantities import exploitability, nash, optimum, winners
+from tests.support.outcomes import finding, score
 
 SIZE = {"seeds": 6, "horizons": (10, 20, 120), "per_round": 32}
 BETA = 0.1
@@ -41,14 +42,6 @@ def outcome():
     assert shares == sorted(shares)
     assert shares[-1] == pytest.approx(1.0)
     return found
-
-
-def finding(outcome, id):
-    return next(each for each in outcome.findings if each.id == id)
-
-
-def score(outcome, method, measure):
-    return next(each for each in outcome.scores if (each.method, each.measure) == (method, measure))
 
 
 def multiplicative_weights(game, eta, rounds):

@@ -15,7 +15,7 @@ def outcome(holds: bool | None, **settings: int) -> Outcome:
 )
 def test_few_repetitions_decide_no_claim(holds: bool, seeds: int, told: str):
     (finding,) = outcome(holds, seeds=seeds).findings
-    assert finding.holds is None
+    assert (finding.holds, finding.undecided) == (None, True)
     assert finding.verdict == f"Not decided: {told} too few. It was 3."
 
 
@@ -23,7 +23,7 @@ def test_few_repetitions_decide_no_claim(holds: bool, seeds: int, told: str):
 @pytest.mark.parametrize("holds", [True, False, None])
 def test_enough_of_them_decide(holds: bool | None, settings: dict[str, int]):
     (finding,) = outcome(holds, **settings).findings
-    assert (finding.holds, finding.verdict) == (holds, "It was 3.")
+    assert (finding.holds, finding.verdict, finding.undecided) == (holds, "It was 3.", False)
 
 
 def test_what_was_only_measured_stays_as_it_is():

@@ -9,6 +9,8 @@ from boldly.lab import Method, objective
 from boldly.lab.classes import BoundedTable
 from boldly.lab.experiments import rare_arm
 from boldly.lab.learners import Solve
+from tests.support import outcomes
+from tests.support.outcomes import finding
 
 SIZE = {"seeds": 8, "epsilons": (1e-3,), "alphas": (1e-2, 1e-1), "rounds": 15, "per_round": 16}
 
@@ -28,12 +30,7 @@ def outcome():
 
 
 def score(outcome, method, measure, epsilon="0.001"):
-    measure = f"{measure} at epsilon {epsilon}"
-    return next(each for each in outcome.scores if (each.method, each.measure) == (method, measure))
-
-
-def finding(outcome, id):
-    return next(each for each in outcome.findings if each.id == id)
+    return outcomes.score(outcome, method, f"{measure} at epsilon {epsilon}")
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from boldly.lab.experiments.two_arms.proposition import good_arm
 from boldly.lab.experiments.two_arms.setting import Setting
 from boldly.lab.learners import Exact
 from boldly.lab.problems import two_arms as instance
+from tests.support.outcomes import finding, score
 
 SIZE = {"seeds": 40, "rounds": 40, "betas": (0.05, 0.035, 0.026), "limit": 2000}
 
@@ -30,14 +31,6 @@ def outcome():
     assert shares == sorted(shares)
     assert shares[-1] == pytest.approx(1.0)
     return found
-
-
-def score(outcome, method, measure):
-    return next(each for each in outcome.scores if (each.method, each.measure) == (method, measure))
-
-
-def finding(outcome, id):
-    return next(each for each in outcome.findings if each.id == id)
 
 
 def test_xpo_finds_the_good_arm_and_online_dpo_does_not():

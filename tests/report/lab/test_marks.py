@@ -1,9 +1,10 @@
 from boldly.lab.experiments import Finding
 from boldly.report.lab import mark_of, tally
+from boldly.report.lab.marks import key_figures
 
 
-def finding(holds: bool | None) -> Finding:
-    return Finding("id", "title", "claim", "verdict", holds)
+def finding(holds: bool | None, *, undecided: bool = False) -> Finding:
+    return Finding("id", "title", "claim", "verdict", holds, undecided=undecided)
 
 
 def test_every_claim_has_its_word():
@@ -15,3 +16,15 @@ def test_claims_are_counted():
     assert tally([finding(False)] * 2) == "2 do not hold"
     assert tally([finding(True)]) == "1 holds"
     assert tally([]) == "no findings"
+
+
+def test_what_was_not_decided_is_no_measurement_without_a_claim():
+    findings = [finding(True), finding(None, undecided=True), finding(None)]
+    assert [mark_of(each) for each in findings] == ["holds", "not decided", "measured"]
+    assert tally(findings) == "1 holds, 1 not decided, 1 measured"
+    assert [(each.label, each.value) for each in key_figures(findings)] == [
+        ("Claims that hold", "1 of 1"),
+        ("Not decided", "1"),
+        ("Measured", "1"),
+    ]
+    assert key_figures([]) == []

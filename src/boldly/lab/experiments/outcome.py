@@ -52,7 +52,7 @@ class Finding:
     """One claim and what became of it.
 
     `claim` is one sentence with its source. `verdict` is what was measured, in one or two sentences with the numbers.
-    `holds` is None where nothing was claimed and the measurement stands for itself, or where nothing was decided.
+    `holds` is None where nothing was claimed and the measurement stands for itself, and where a claim is `undecided`.
     """
 
     id: str
@@ -62,6 +62,7 @@ class Finding:
     holds: bool | None
     plots: Sequence[Plot] = ()
     tables: Sequence[Grid] = ()
+    undecided: bool = False
 
 
 def decided(finding: Finding, repetitions: int) -> Finding:
@@ -69,7 +70,7 @@ def decided(finding: Finding, repetitions: int) -> Finding:
     if finding.holds is None or repetitions >= ENOUGH:
         return finding
     told = "1 repetition is" if repetitions == 1 else f"{repetitions} repetitions are"
-    return replace(finding, holds=None, verdict=f"Not decided: {told} too few. {finding.verdict}")
+    return replace(finding, holds=None, undecided=True, verdict=f"Not decided: {told} too few. {finding.verdict}")
 
 
 @dataclass(frozen=True, slots=True)

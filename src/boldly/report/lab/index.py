@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 from boldly.lab.experiments import Outcome
 from boldly.report.blocks import Entries, Entry, KeyFigure, Page, Section, Table
-from boldly.report.lab.marks import mark_of
+from boldly.report.lab.marks import key_figures, mark_of
 from boldly.report.numbers import number
 from boldly.report.text import flat
 
@@ -39,8 +39,7 @@ def index_page(found: Sequence[Entrance], failed: Sequence[tuple[str, str]] = ()
         ),
         key_figures=[
             KeyFigure("Experiments", str(len(found)), f"{len(failed)} did not end" if failed else "all ended"),
-            KeyFigure("Claims that hold", f"{holding} of {len(claimed)}", "as measured here"),
-            KeyFigure("Measured", str(len(findings) - len(claimed)), "without a claim"),
+            *key_figures(findings),
             KeyFigure("Time", f"{number(sum(one.seconds for one in found))} s", "of computing, on one thread each"),
         ],
         sections=sections,

@@ -10,7 +10,7 @@ from boldly.config.experiments import flags_of
 from boldly.lab.experiments import Finding, Grid, Outcome, Score
 from boldly.report.blocks import Block, Claim, Code, Figures, Judgement, KeyFigure, Page, Section, Table
 from boldly.report.lab.figures import Style, figure, short, styles
-from boldly.report.lab.marks import mark_of
+from boldly.report.lab.marks import key_figures, mark_of
 from boldly.report.numbers import number
 from boldly.report.text import flat
 
@@ -81,7 +81,7 @@ def anchors(names: Sequence[str]) -> list[str]:
 def _finding(finding: Finding, place: str, at: Iterator[str], style: Style) -> Section:
     blocks: list[Block] = []
     if finding.claim:
-        blocks.append(Claim("What is measured" if finding.holds is None else "The claim", finding.claim))
+        blocks.append(Claim("What is measured" if mark_of(finding) == "measured" else "The claim", finding.claim))
     if finding.plots:
         blocks.append(Figures([figure(plot, next(at), style) for plot in finding.plots]))
     blocks += [grid_table(grid) for grid in finding.tables]
@@ -90,13 +90,7 @@ def _finding(finding: Finding, place: str, at: Iterator[str], style: Style) -> S
 
 
 def _key_figures(outcome: Outcome, seconds: float | None) -> list[KeyFigure]:
-    claimed = [finding for finding in outcome.findings if finding.holds is not None]
-    holding = sum(finding.holds is True for finding in claimed)
-    made = []
-    if claimed:
-        made.append(KeyFigure("Claims that hold", f"{holding} of {len(claimed)}", "as measured here"))
-    if len(claimed) < len(outcome.findings):
-        made.append(KeyFigure("Measured", str(len(outcome.findings) - len(claimed)), "without a claim"))
+    made = key_figures(outcome.findings)
     if isinstance(seeds := outcome.settings.get("seeds"), int):
         made.append(KeyFigure("Repetitions", f"{seeds:,}", "seeds of each method"))
     if seconds is not None:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -56,7 +56,8 @@ def sweep(setting: Setting, trees: Sequence[Needles], watch: Watch) -> tuple[lis
         for name, each in labels.items()
     }
     taken = Taken(setting, trees, labels, medians)
-    findings = [_coverability(taken), _trajectories(taken), _passive(taken)]
+    findings = [_coverability(taken), _trajectories(taken), _passive(taken)]  # claims all, so None is undecided
+    findings = [replace(finding, undecided=finding.holds is None) for finding in findings]
     return findings, [score for found in medians.values() for score in found]
 
 
