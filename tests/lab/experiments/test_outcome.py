@@ -16,7 +16,7 @@ def outcome(holds: bool | None, **settings: int) -> Outcome:
 def test_few_repetitions_decide_no_claim(holds: bool, seeds: int, told: str):
     (finding,) = outcome(holds, seeds=seeds).findings
     assert (finding.holds, finding.undecided) == (None, True)
-    assert finding.verdict == f"Not decided: {told} too few. It was 3."
+    assert finding.verdict == f"{told} too few to decide. It was 3."
 
 
 @pytest.mark.parametrize("settings", [{"seeds": 5}, {"seeds": 100}, {}])

@@ -70,7 +70,7 @@ def decided(finding: Finding, repetitions: int) -> Finding:
     if finding.holds is None or repetitions >= ENOUGH:
         return finding
     told = "1 repetition is" if repetitions == 1 else f"{repetitions} repetitions are"
-    return replace(finding, holds=None, undecided=True, verdict=f"Not decided: {told} too few. {finding.verdict}")
+    return replace(finding, holds=None, undecided=True, verdict=f"{told} too few to decide. {finding.verdict}")
 
 
 @dataclass(frozen=True, slots=True)
