@@ -11,7 +11,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-Account = Literal["training", "evaluation"]
+Account = Literal["training", "evaluation", "consistency"]
+ACCOUNTS: tuple[Account, ...] = ("training", "evaluation", "consistency")
+"""What labels are spent on, each with a budget of its own: learning, judging iterates, and checking the oracles."""
+
+Provenance = Literal["bought", "recorded", "self_made"]
+"""Where a label comes from: paid for in this run, taken from a ledger or a file, or made by the policy itself."""
 
 
 def content_id(*parts: object) -> str:
@@ -151,7 +156,10 @@ Verdict = Preference | Tie | BothBad | Abstention | Failure
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A verdict that counts: what was said of a query, by whom, when, for how much, and its place in the ledger."""
+    """A verdict that counts: what was said of a query, by whom, when, for how much, and its place in the ledger.
+
+    `facts` is what else is known of how it came about, such as the order in which the responses were shown.
+    """
 
     sequence: int
     query: Query
@@ -159,6 +167,8 @@ class Label:
     source: str
     price: float
     time: str
+    provenance: Provenance = "bought"
+    facts: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,6 @@ database and torch.
 """
 
 from boldly.ledger.memory import MemoryLedger
-from boldly.ledger.protocol import Attempt, Budget, Iterate, Ledger, Spent, Step
+from boldly.ledger.protocol import Attempt, Budget, Calls, Iterate, Ledger, RoundRecord, Spent, Step
 
-__all__ = ["Attempt", "Budget", "Iterate", "Ledger", "MemoryLedger", "Spent", "Step"]
+__all__ = ["Attempt", "Budget", "Calls", "Iterate", "Ledger", "MemoryLedger", "RoundRecord", "Spent", "Step"]

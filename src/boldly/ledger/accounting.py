@@ -1,10 +1,11 @@
 """What a budget admits: sums of whole numbers, so that nothing is ever lost or refused by rounding."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from boldly.errors import BudgetSpent, InvalidInput
 from boldly.ledger.protocol import Budget, Spent
-from boldly.types import Abstention, BothBad, Failure, Preference, Tie, Verdict
+from boldly.types import Abstention, BothBad, Failure, Preference, Provenance, Tie, Verdict
 
 BILLION = 1_000_000_000
 
@@ -19,6 +20,30 @@ def billionths(price: float) -> int:
     return round(price * BILLION)
 
 
+def check_price(bound: float, price: float) -> None:
+    """Raise `InvalidInput` for a price above the bound that was reserved."""
+    if billionths(price) > billionths(bound):
+        raise InvalidInput(
+            f"it was reserved at {bound!r} at most and can't be settled at {price!r}; reserve it with a bound that "
+            "holds."
+        )
+
+
+def check_call(query_id: str, attempt: tuple[float, Sequence[float]] | None, bound: float) -> None:
+    """Raise `InvalidInput` for a call that no open attempt at the query covers.
+
+    `attempt` is the bound of the newest open attempt and what each of its calls has cost or may cost.
+    """
+    if attempt is None:
+        raise InvalidInput(f"query {query_id!r} has no open attempt that a call could belong to; `reserve` one first.")
+    reserved, costs = attempt
+    if sum(map(billionths, costs)) + billionths(bound) > billionths(reserved):
+        raise InvalidInput(
+            f"a call of at most {bound!r} doesn't fit into the attempt, reserved at {reserved!r}, of which "
+            f"{sum(costs)!r} is used; reserve another attempt."
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Totals:
     """The running totals of one account; `settled` and `reserved` are money in billionths."""
@@ -28,7 +53,10 @@ class Totals:
     both_bad: int = 0
     abstentions: int = 0
     surplus: int = 0
+    recorded: int = 0
+    self_made: int = 0
     failed: int = 0
+    unknown: int = 0
     open: int = 0
     settled: int = 0
     reserved: int = 0
@@ -52,27 +80,34 @@ class Totals:
             )
         return replace(self, open=self.open + 1, reserved=self.reserved + cost)
 
-    def settle(self, bound: float, price: float, verdict: Verdict | None, *, surplus: bool = False) -> "Totals":
+    def settle(
+        self,
+        bound: float,
+        price: float,
+        verdict: Verdict | None,
+        *,
+        surplus: bool = False,
+        provenance: Provenance = "bought",
+    ) -> "Totals":
         """The totals with an open attempt settled; a verdict of None is unknown."""
-        if billionths(price) > billionths(bound):
-            raise InvalidInput(
-                f"the attempt was reserved at {bound!r} at most and can't be settled at {price!r}; "
-                "reserve it with a bound that holds."
-            )
+        check_price(bound, price)
         counted = {
             Preference: "preferences",
             Tie: "ties",
             BothBad: "both_bad",
             Abstention: "abstentions",
             Failure: "failed",
-            type(None): "failed",
+            type(None): "unknown",
         }[type(verdict)]
+        answered = counted not in ("failed", "unknown")
         return replace(
             self,
             open=self.open - 1,
             reserved=self.reserved - billionths(bound),
             settled=self.settled + billionths(price),
             surplus=self.surplus + surplus,
+            recorded=self.recorded + (answered and provenance == "recorded"),
+            self_made=self.self_made + (answered and provenance == "self_made"),
             **{counted: getattr(self, counted) + 1},
         )
 
@@ -85,7 +120,10 @@ class Totals:
             both_bad=self.both_bad,
             abstentions=self.abstentions,
             surplus=self.surplus,
+            recorded=self.recorded,
+            self_made=self.self_made,
             failed=self.failed,
+            unknown=self.unknown,
             open=self.open,
             money=(self.settled + self.reserved) / BILLION,
         )

@@ -4,18 +4,35 @@ import math
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from boldly.errors import InvalidInput, StorageError
-from boldly.ledger.accounting import Totals
-from boldly.ledger.protocol import Attempt, Budget, Iterate, Spent, Step
-from boldly.types import Account, Failure, Label, Prompt, Query, Response, Verdict
+from boldly.ledger.accounting import Totals, check_call, check_price
+from boldly.ledger.json_text import dump, load
+from boldly.ledger.protocol import Attempt, Budget, Iterate, RoundRecord, Spent, Step
+from boldly.types import ACCOUNTS, Account, Failure, Label, Prompt, Provenance, Query, Response, Verdict
+
+
+@dataclass(slots=True)
+class _Call:
+    key: str
+    bound: float
+    price: float | None = None
+
+    @property
+    def cost(self) -> float:
+        """What it cost, or the most it may have cost."""
+        return self.bound if self.price is None else self.price
 
 
 @dataclass(slots=True)
 class _Open:
     attempt: Attempt
+    holder: str
+    metered: bool
+    calls: list[_Call] = field(default_factory=list[_Call])
     settled: bool = False
 
 
@@ -31,8 +48,11 @@ class MemoryLedger:
         self._attempts: list[_Open] = []
         self._tries: Counter[str] = Counter()
         self._labels: dict[str, Label] = {}
-        self._totals: dict[Account, Totals] = {"training": Totals(), "evaluation": Totals()}
+        self._calls: list[_Call] = []
+        self._answers: dict[str, Mapping[str, Any]] = {}
+        self._totals: dict[Account, Totals] = {account: Totals() for account in ACCOUNTS}
         self._log_probs: dict[str, dict[tuple[str, str], float]] = {}
+        self._rounds: dict[int, RoundRecord] = {}
         self._steps: dict[int, list[Step]] = {}
         self._iterates: dict[int, Iterate] = {}
 
@@ -56,7 +76,9 @@ class MemoryLedger:
             asked = ((i, q) for i, q in self._queries.items() if (q.round, q.account) == (round, account))
             return tuple(query for query_id, query in asked if query_id not in self._labels)
 
-    def reserve(self, query_id: str, *, bound: float, budget: Budget) -> Attempt:
+    def reserve(
+        self, query_id: str, *, bound: float, budget: Budget, holder: str = "run", metered: bool = False
+    ) -> Attempt:
         with self._open():
             if query_id not in self._queries:
                 raise InvalidInput(f"no query {query_id!r} in this ledger; `ask` it first.")
@@ -64,10 +86,19 @@ class MemoryLedger:
             self._totals[account] = self._totals[account].reserve(bound, budget)
             self._tries[query_id] += 1
             attempt = Attempt(len(self._attempts), query_id, self._tries[query_id], bound)
-            self._attempts.append(_Open(attempt))
+            self._attempts.append(_Open(attempt, holder, metered))
             return attempt
 
-    def tell(self, attempt_id: int, verdict: Verdict, *, source: str, price: float) -> Label | None:
+    def tell(
+        self,
+        attempt_id: int,
+        verdict: Verdict,
+        *,
+        source: str,
+        price: float,
+        provenance: Provenance = "bought",
+        facts: Mapping[str, Any] | None = None,
+    ) -> Label | None:
         with self._open():
             if not 0 <= attempt_id < len(self._attempts):
                 raise InvalidInput(f"no attempt {attempt_id} in this ledger; `reserve` it first.")
@@ -76,20 +107,47 @@ class MemoryLedger:
             counts = self._labels.get(query_id)
             if entry.settled:
                 return counts
+            kept = load(dump(dict(facts or {})))
             answered = not isinstance(verdict, Failure)
-            self._settle(entry, price, verdict, surplus=answered and counts is not None)
+            self._settle(entry, price, verdict, surplus=answered and counts is not None, provenance=provenance)
             if answered and counts is None:
-                time = datetime.now(UTC).isoformat(timespec="milliseconds")
-                counts = Label(len(self._labels), self._queries[query_id], verdict, source, price, time)
+                query = self._queries[query_id]
+                counts = Label(len(self._labels), query, verdict, source, price, _now(), provenance, kept)
                 self._labels[query_id] = counts
             return counts
 
-    def abandon(self) -> int:
+    def abandon(self, holder: str = "run") -> int:
         with self._open():
-            left = [entry for entry in self._attempts if not entry.settled]
+            left = [entry for entry in self._attempts if not entry.settled and entry.holder == holder]
             for entry in left:
-                self._settle(entry, entry.attempt.bound, None)
+                cost = math.fsum(call.cost for call in entry.calls)
+                self._settle(entry, min(cost, entry.attempt.bound) if entry.metered else entry.attempt.bound, None)
             return len(left)
+
+    def recall(self, key: str) -> Mapping[str, Any] | None:
+        with self._open():
+            return self._answers.get(key)
+
+    def send(self, query_id: str, *, key: str, bound: float) -> int:
+        with self._open():
+            made = (entry for entry in reversed(self._attempts) if entry.attempt.query_id == query_id)
+            entry = next((entry for entry in made if not entry.settled), None)
+            check_call(query_id, entry and (entry.attempt.bound, [call.cost for call in entry.calls]), bound)
+            assert entry is not None
+            call = _Call(key, bound)
+            entry.calls.append(call)
+            self._calls.append(call)
+            return len(self._calls) - 1
+
+    def receive(self, call: int, *, price: float, answer: Mapping[str, Any] | None, reason: str = "") -> None:
+        with self._open():
+            sent = self._calls[call]
+            if sent.price is not None:
+                return
+            check_price(sent.bound, price)
+            sent.price = price
+            if answer is not None:
+                self._answers.setdefault(sent.key, load(dump(dict(answer))))
 
     def attempts(self, query_id: str) -> int:
         with self._open():
@@ -112,6 +170,14 @@ class MemoryLedger:
     def log_probs(self, policy: str) -> Mapping[tuple[str, str], float]:
         with self._open():
             return dict(self._log_probs.get(policy, {}))
+
+    def record_round(self, number: int, *, policy: str, reference: str) -> None:
+        with self._open():
+            self._rounds.setdefault(number, RoundRecord(number, policy, reference, _now()))
+
+    def rounds(self) -> tuple[RoundRecord, ...]:
+        with self._open():
+            return tuple(self._rounds[number] for number in sorted(self._rounds))
 
     def record_steps(self, steps: Sequence[Step]) -> None:
         with self._open():
@@ -141,7 +207,21 @@ class MemoryLedger:
             raise StorageError("the ledger was closed; open it again.")
         return self._lock
 
-    def _settle(self, entry: _Open, price: float, verdict: Verdict | None, *, surplus: bool = False) -> None:
+    def _settle(
+        self,
+        entry: _Open,
+        price: float,
+        verdict: Verdict | None,
+        *,
+        surplus: bool = False,
+        provenance: Provenance = "bought",
+    ) -> None:
         account = self._queries[entry.attempt.query_id].account
-        self._totals[account] = self._totals[account].settle(entry.attempt.bound, price, verdict, surplus=surplus)
+        self._totals[account] = self._totals[account].settle(
+            entry.attempt.bound, price, verdict, surplus=surplus, provenance=provenance
+        )
         entry.settled = True
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from boldly.errors import InvalidInput
-from boldly.types import Account, Label, Query, Verdict
+from boldly.types import Account, Label, Provenance, Query, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +35,13 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What was bought in one account.
+    """What was spent in one account.
 
-    `labels` counts the answers (preferences, ties, both-bad and abstentions: the oracle answered and was paid),
-    `surplus` those among them that came second to their query, `failed` the attempts that ended in a failure or were
-    abandoned, `open` the attempts that were reserved and not settled. `money` is settled cost plus the bounds of the
-    open ones; it is counted in billionths of the currency, so ten prices of 0.1 are exactly 1.
+    `labels` counts the answers (preferences, ties, both-bad and abstentions), `surplus` those among them that came
+    second to their query, `recorded` and `self_made` those that were taken from a record or made by the policy, so that
+    `bought` is the rest: what an oracle was paid for. Of the attempts without an answer, `failed` ended in a failure,
+    `unknown` were sent by a process that died and may have been paid, `open` are not settled. `money` is settled cost
+    plus the bounds of the open ones; it is counted in billionths of the currency, so ten prices of 0.1 are exactly 1.
     """
 
     labels: int = 0
@@ -49,9 +50,16 @@ class Spent:
     both_bad: int = 0
     abstentions: int = 0
     surplus: int = 0
+    recorded: int = 0
+    self_made: int = 0
     failed: int = 0
+    unknown: int = 0
     open: int = 0
     money: float = 0.0
+
+    @property
+    def bought(self) -> int:
+        return self.labels - self.recorded - self.self_made
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +86,46 @@ class Iterate:
     facts: Mapping[str, object]
 
 
+@dataclass(frozen=True, slots=True)
+class RoundRecord:
+    """That a round was begun: the policy and the reference it samples from, and when."""
+
+    number: int
+    policy: str
+    reference: str
+    time: str
+
+
 @runtime_checkable
-class Ledger(Protocol):
+class Calls(Protocol):
+    """The requests that an oracle sends to a service, each in the record before it leaves. Part of every `Ledger`.
+
+    One attempt at a query may need several calls: the two orders of a pair, or another try after a refusal that cost
+    nothing. What a call brought back is kept under a key of everything that it depends on, so that it is paid for once.
+    """
+
+    def recall(self, key: str) -> Mapping[str, Any] | None:
+        """What the first answered call with this key brought back, whichever attempt it belonged to; else None."""
+        ...
+
+    def send(self, query_id: str, *, key: str, bound: float) -> int:
+        """Record, durably, that a call is about to be sent for the newest open attempt at a query; returns its number.
+
+        Raises `InvalidInput` if the query has no open attempt, or if what the attempt's calls have cost and may still
+        cost would exceed the attempt's bound.
+        """
+        ...
+
+    def receive(self, call: int, *, price: float, answer: Mapping[str, Any] | None, reason: str = "") -> None:
+        """Record what became of a call: its price, and its answer or the reason why there is none.
+
+        A call that was received already is left alone. Raises `InvalidInput` for a price above its bound.
+        """
+        ...
+
+
+@runtime_checkable
+class Ledger(Calls, Protocol):
     """The durable, append-only record of a run. The law that every implementation keeps:
 
     1. A query is stored before it is asked, an attempt is reserved before it is sent, and a verdict is durable when
@@ -88,17 +134,22 @@ class Ledger(Protocol):
        answers + open <= budget.labels and settled + bounds of the open <= budget.money, whoever reserves at once.
     3. At most one label counts for each query. Telling a settled attempt again returns the label that counts and
        changes nothing; a second label of one query is kept as surplus and never returned by `labels`.
-    4. Every attempt ends in a verdict or stays open; an open attempt of a process that died counts as spent until
-       `abandon` settles it as unknown. An abandoned attempt goes on counting in money, as it may have been paid, but
-       not in labels, as none was received: a run that is killed and resumed buys as many labels as one that is not.
+    4. Every attempt ends in a verdict, a failure or as unknown; an open attempt of a process that died counts as spent
+       until `abandon` settles it as unknown. An unknown attempt goes on counting in money, as it may have been paid,
+       but not in labels, as none was received: a run that is killed and resumed buys as many labels as one that is not.
+       An attempt whose calls are recorded costs what those did that were received, and the bounds of the others.
     5. A failure is never a label. Its query is unlabelled and may be attempted again.
     6. The labels that count are numbered in the order they were told, over both accounts, from 0, without gaps.
     7. Facts are never changed and never deleted. Identity is content: of two queries, prompts, or responses to one
        prompt with one id, the first stands, with its log-probabilities.
     8. Log-probabilities under a frozen policy never change, so `record_log_probs` keeps the first value.
 
-    Thread-safe; one process writes. All methods raise `StorageError` when the record can't be read or written, and
-    after that never acknowledge again. They raise `InvalidInput` for a query or an attempt that was never stored.
+    9. A label names its query with both responses, the order they were shown in where there is one, its source, its
+       attempt, its time and its price; a step names the labels it consumed.
+
+    Thread-safe, and one transaction writes at a time, whichever process it belongs to. All methods raise `StorageError`
+    when the record can't be read or written, and after that never acknowledge again. They raise `InvalidInput` for a
+    query or an attempt that was never stored.
     """
 
     def ask(self, queries: Sequence[Query]) -> None:
@@ -113,25 +164,39 @@ class Ledger(Protocol):
         """The queries of one round that have no label yet, in the order they were asked."""
         ...
 
-    def reserve(self, query_id: str, *, bound: float, budget: Budget) -> Attempt:
+    def reserve(
+        self, query_id: str, *, bound: float, budget: Budget, holder: str = "run", metered: bool = False
+    ) -> Attempt:
         """Reserve one attempt at a query in its account.
 
-        Raises `BudgetSpent` if the label or its money would overshoot.
+        `holder` names who makes it, for `abandon`; a `metered` attempt records its calls. Raises `BudgetSpent` if the
+        label or its money would overshoot.
         """
         ...
 
-    def tell(self, attempt_id: int, verdict: Verdict, *, source: str, price: float) -> Label | None:
+    def tell(
+        self,
+        attempt_id: int,
+        verdict: Verdict,
+        *,
+        source: str,
+        price: float,
+        provenance: Provenance = "bought",
+        facts: Mapping[str, Any] | None = None,
+    ) -> Label | None:
         """Settle an attempt by its verdict, and return the label that counts for its query; None where there is none.
+
+        `facts` are kept with the verdict and have to be JSON.
 
         Raises `InvalidInput` for a price above the attempt's bound.
         """
         ...
 
-    def abandon(self) -> int:
-        """Settle every open attempt as unknown: paid, without a label. Returns how many there were.
+    def abandon(self, holder: str = "run") -> int:
+        """Settle every open attempt of a holder as unknown: paid, without a label. Returns how many there were.
 
-        For the start of a process, when whoever made them is dead. An abandoned attempt keeps its bound as cost and
-        is counted in `failed`; its query may be attempted again.
+        For the start of a process, when whoever made them is dead. An abandoned attempt keeps its bound as cost, a
+        metered one what its calls may have cost; its query may be attempted again.
         """
         ...
 
@@ -155,6 +220,12 @@ class Ledger(Protocol):
     def log_probs(self, policy: str) -> Mapping[tuple[str, str], float]:
         """Every stored log-probability under a frozen policy."""
         ...
+
+    def record_round(self, number: int, *, policy: str, reference: str) -> None:
+        """Store that a round was begun; one that is stored already is left alone."""
+        ...
+
+    def rounds(self) -> tuple[RoundRecord, ...]: ...
 
     def record_steps(self, steps: Sequence[Step]) -> None:
         """Store the optimiser's steps of a round; a round that is stored already is left alone."""

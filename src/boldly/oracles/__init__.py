@@ -6,7 +6,7 @@ from boldly.oracles.asking import answer
 from boldly.oracles.bradley_terry import BradleyTerry, bradley_terry
 from boldly.oracles.functions import is_held, load_function, spec_of
 from boldly.oracles.program import Program, program
-from boldly.oracles.protocol import Oracle, Reward
+from boldly.oracles.protocol import Answer, Following, Oracle, Outside, Recording, Reward
 
 ORACLES: dict[str, Callable[..., Oracle]] = {
     "bradley_terry": bradley_terry,
@@ -15,9 +15,13 @@ ORACLES: dict[str, Callable[..., Oracle]] = {
 
 __all__ = [
     "ORACLES",
+    "Answer",
     "BradleyTerry",
+    "Following",
     "Oracle",
+    "Outside",
     "Program",
+    "Recording",
     "Reward",
     "answer",
     "bradley_terry",

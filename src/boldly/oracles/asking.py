@@ -3,40 +3,53 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from boldly.errors import BoldlyError, BudgetSpent, OracleUnavailable
+from boldly.errors import BoldlyError, BudgetSpent, OracleUnavailable, WaitingForLabels
 from boldly.ledger.protocol import Attempt, Budget, Ledger
-from boldly.oracles.protocol import Oracle
+from boldly.oracles.protocol import Answer, Oracle, Outside, Recording
 from boldly.oracles.verdicts import raised
-from boldly.types import Failure, Label, Query, Verdict
+from boldly.types import Failure, Label, Query
 
 
 def answer(
     ledger: Ledger, oracle: Oracle, queries: Sequence[Query], *, budget: Budget, attempts: int = 3
 ) -> Iterator[Label]:
-    """Ask the oracle and yield each label once it is durable, in the order the verdicts arrive.
+    """Ask the oracle and yield each label once it is durable, in the order the answers arrive.
 
-    Every attempt is reserved before it is sent and settled at the oracle's price, a failed one too: nobody knows what
-    it cost. Failures are asked again, up to `attempts` tries in a call; a query that still fails stays unlabelled. The
-    queries must be stored in the ledger and have no label yet. An attempt that a killed process, or a caller who stops
-    early, leaves open is settled by `Ledger.abandon` at the next start.
+    Every attempt is reserved before it is sent and settled at what it cost, at its bound where nobody knows. Failures
+    are asked again, up to `attempts` tries in a call; a query that still fails stays unlabelled. The queries must be
+    stored in the ledger and have no label yet. An attempt that a killed process, or a caller who stops early, leaves
+    open is settled by `Ledger.abandon` at the next start.
 
-    Raises `BudgetSpent` when a further attempt would overshoot, after asking those that fit, and `OracleUnavailable` if
-    every attempt failed and no other query of their round has a label.
+    Raises `BudgetSpent` when a further attempt would overshoot, after asking those that fit; `OracleUnavailable` if
+    every attempt failed and no other query of their round has a label; `WaitingForLabels` where the verdicts come by
+    themselves and have not come yet.
     """
+    if queries and isinstance(oracle, Outside):
+        raise WaitingForLabels(oracle.waiting_for(queries))
+    metered = isinstance(oracle, Recording)
+    asked = oracle.recording(ledger) if metered else oracle
     left = list({query.id: query for query in queries}.values())
     tries: Counter[str] = Counter()
     reason = ""
     while left:
-        reserved, spent = _reserve(ledger, left, oracle.price, budget)
+        reserved, spent = _reserve(ledger, left, oracle, budget, metered=metered)
         if spent is not None and not reserved:
             raise spent
         done: set[str] = set()
-        for query, verdict in _verdicts(oracle, [query for query, _ in reserved.values()]):
-            _, attempt = reserved[query.id]
-            label = ledger.tell(attempt.id, verdict, source=oracle.name, price=oracle.price)
-            if isinstance(verdict, Failure):
+        for said in _answers(asked, [query for query, _ in reserved.values()]):
+            query, attempt = reserved[said.query.id]
+            price = attempt.bound if said.price is None else said.price
+            label = ledger.tell(
+                attempt.id,
+                said.verdict,
+                source=oracle.name,
+                price=price,
+                provenance=said.provenance,
+                facts=said.facts,
+            )
+            if isinstance(said.verdict, Failure):
                 tries[query.id] += 1
-                reason = verdict.reason
+                reason = said.verdict.reason
             if label is not None or tries[query.id] == attempts:
                 done.add(query.id)
             if label is not None:
@@ -56,29 +69,30 @@ def _labelled(ledger: Ledger, query: Query) -> bool:
 
 
 def _reserve(
-    ledger: Ledger, queries: Sequence[Query], bound: float, budget: Budget
+    ledger: Ledger, queries: Sequence[Query], oracle: Oracle, budget: Budget, *, metered: bool
 ) -> tuple[dict[str, tuple[Query, Attempt]], BudgetSpent | None]:
     """An attempt at each query that the budget admits, by query id, and the error of the first that it doesn't."""
     reserved: dict[str, tuple[Query, Attempt]] = {}
     for query in queries:
         try:
-            reserved[query.id] = (query, ledger.reserve(query.id, bound=bound, budget=budget))
+            attempt = ledger.reserve(query.id, bound=oracle.bound(query), budget=budget, metered=metered)
         except BudgetSpent as spent:
             return reserved, spent
+        reserved[query.id] = (query, attempt)
     return reserved, None
 
 
-def _verdicts(oracle: Oracle, queries: Sequence[Query]) -> Iterator[tuple[Query, Verdict]]:
-    """The oracle's verdicts, with a failure for every query that it raised at or left out."""
+def _answers(oracle: Oracle, queries: Sequence[Query]) -> Iterator[Answer]:
+    """The oracle's answers, with a failure for every query that it raised at or left out."""
     left = {query.id: query for query in queries}
     failure = Failure("the oracle gave no verdict")
     try:
-        for query, verdict in oracle(queries):
-            if left.pop(query.id, None) is not None:
-                yield query, verdict
+        for said in oracle(queries):
+            if left.pop(said.query.id, None) is not None:
+                yield said
     except BoldlyError:
         raise
     except Exception as error:
         failure = raised(error)
     for query in left.values():
-        yield query, failure
+        yield Answer(query, failure)

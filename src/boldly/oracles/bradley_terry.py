@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from boldly.errors import OracleError
 from boldly.oracles.functions import kind_of, load_function
-from boldly.oracles.protocol import Reward
+from boldly.oracles.protocol import Answer, Reward
 from boldly.oracles.verdicts import number_of, raised
 from boldly.randomness import derive
 from boldly.types import Failure, Preference, Query, Verdict
@@ -55,17 +55,16 @@ class BradleyTerry:
     def name(self) -> str:
         return self._name
 
-    @property
-    def price(self) -> float:
+    def bound(self, query: Query) -> float:
         return self._price
 
     @property
     def reward(self) -> Reward:
         return self._reward
 
-    def __call__(self, queries: Sequence[Query]) -> Iterator[tuple[Query, Verdict]]:
+    def __call__(self, queries: Sequence[Query]) -> Iterator[Answer]:
         for query in queries:
-            yield query, self._verdict(query)
+            yield Answer(query, self._verdict(query))
 
     def _verdict(self, query: Query) -> Verdict:
         try:

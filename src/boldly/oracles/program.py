@@ -10,7 +10,7 @@ from typing import Any
 
 from boldly.errors import OracleError
 from boldly.oracles.functions import kind_of, load_function
-from boldly.oracles.protocol import Reward
+from boldly.oracles.protocol import Answer, Reward
 from boldly.oracles.verdicts import compared, number_of, raised, read_verdict
 from boldly.types import Failure, Prompt, Query, Response, Verdict
 
@@ -58,8 +58,7 @@ class Program:
     def name(self) -> str:
         return self._name
 
-    @property
-    def price(self) -> float:
+    def bound(self, query: Query) -> float:
         return self._price
 
     @property
@@ -81,10 +80,10 @@ class Program:
         except SystemExit as error:
             raise RuntimeError(f"the function ended itself: SystemExit: {error}") from None
 
-    def __call__(self, queries: Sequence[Query]) -> Iterator[tuple[Query, Verdict]]:
+    def __call__(self, queries: Sequence[Query]) -> Iterator[Answer]:
         if self._timeout is None:
             for query in queries:
-                yield query, self._verdict(query)
+                yield Answer(query, self._verdict(query))
         else:
             yield from _beside(self._verdict, queries, self._timeout, self._workers)
 
@@ -105,7 +104,7 @@ class _Call:
 
 def _beside(
     ask: Callable[[Query], Verdict], queries: Sequence[Query], timeout: float, workers: int
-) -> Iterator[tuple[Query, Verdict]]:
+) -> Iterator[Answer]:
     """Every verdict as it comes, each asked on a thread of its own; one that takes longer than `timeout` has failed."""
     answers: queue.SimpleQueue[tuple[int, Verdict | BaseException]] = queue.SimpleQueue()
 
@@ -126,13 +125,13 @@ def _beside(
             place, answer = answers.get(timeout=max(0.0, call.started + timeout - time.monotonic()))
         except queue.Empty:
             del running[first]
-            yield call.query, Failure(f"timed out after {timeout:g} s")
+            yield Answer(call.query, Failure(f"timed out after {timeout:g} s"))
             continue
         if place not in running:
             continue
         if isinstance(answer, BaseException):
             raise answer
-        yield running.pop(place).query, answer
+        yield Answer(running.pop(place).query, answer)
 
 
 def _within(timeout: float, call: Callable[[], float]) -> float:

@@ -1,36 +1,82 @@
 """What an oracle is to the loop: something that answers a query with a verdict."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
 
-from boldly.types import Prompt, Query, Response, Verdict
+from boldly.ledger.protocol import Calls
+from boldly.policy import Policy
+from boldly.types import Prompt, Provenance, Query, Response, Verdict
 
 Reward = Callable[[Prompt, Response], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an oracle says of a query.
+
+    `price` is what the attempt cost, None where that is its bound: a failure that surely cost nothing has price 0.
+    `facts` is what is kept with the verdict and has to be JSON; "order" in it says how the responses were shown:
+    "ab", "ba", or "both" where the verdict combines two looks.
+    """
+
+    query: Query
+    verdict: Verdict
+    price: float | None = None
+    provenance: Provenance = "bought"
+    facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 @runtime_checkable
 class Oracle(Protocol):
     """Answers queries. The law that every implementation keeps:
 
-    1. One verdict for each query, in any order, as soon as it is there.
-    2. It never raises for a query: what went wrong with one query is its `Failure`, with the reason.
+    1. One answer to each query, in any order, as soon as it is there.
+    2. It never raises for a query: what went wrong with one query is its `Failure`, with the reason. It raises
+       `OracleUnavailable` where nothing can be answered any more, having settled what it sent.
     3. A failure, an abstention or nonsense is never a preference.
     4. Probabilities lie in [0, 1], and putting `a` and `b` the other way round gives 1 - p in expectation.
     5. A verdict that is drawn at random depends on the oracle's seed and the query's id alone, so asking again after a
        crash gives the same verdict.
 
-    `name` is stored with every label as its source. `price` bounds what one attempt costs. `reward` is the reward
-    behind the verdicts where the oracle has one; held-out prompts are judged with it, and it is never shown to a
-    learner.
+    `name` is stored with every label as its source. `bound` is the most that one attempt at a query costs. `reward` is
+    the reward behind the verdicts where the oracle has one; held-out prompts are judged with it, and it is never shown
+    to a learner.
     """
 
     @property
     def name(self) -> str: ...
 
     @property
-    def price(self) -> float: ...
-
-    @property
     def reward(self) -> Reward | None: ...
 
-    def __call__(self, queries: Sequence[Query]) -> Iterator[tuple[Query, Verdict]]: ...
+    def bound(self, query: Query) -> float: ...
+
+    def __call__(self, queries: Sequence[Query]) -> Iterator[Answer]: ...
+
+
+@runtime_checkable
+class Recording(Protocol):
+    """An oracle that sends requests to a service and records each of them before it leaves."""
+
+    def recording(self, calls: Calls) -> Oracle:
+        """The oracle that records its requests with `calls`."""
+        ...
+
+
+@runtime_checkable
+class Following(Protocol):
+    """An oracle that answers by the policy being trained."""
+
+    def following(self, policy: Policy, reference: Policy) -> Oracle:
+        """The oracle of a round that starts from `policy`, with that round's reference."""
+        ...
+
+
+@runtime_checkable
+class Outside(Protocol):
+    """An oracle whose verdicts come into the ledger by themselves, such as people: nobody can be called for them."""
+
+    def waiting_for(self, queries: Sequence[Query]) -> str:
+        """The sentence that says who has to do what before the run can go on."""
+        ...

@@ -1,5 +1,6 @@
 """What every oracle keeps: the law of `boldly.oracles.protocol.Oracle`, clause by clause."""
 
+import json
 import math
 
 from boldly.oracles.protocol import Oracle
@@ -15,7 +16,7 @@ def queries(n: int) -> list[Query]:
 
 
 def answers(oracle: Oracle, asked: list[Query]) -> dict[str, Verdict]:
-    return {one.id: verdict for one, verdict in oracle(asked)}
+    return {said.query.id: said.verdict for said in oracle(asked)}
 
 
 class OracleContract:
@@ -27,7 +28,7 @@ class OracleContract:
     def test_every_query_gets_one_verdict(self):
         asked = queries(25)
         told = list(self.make(0)(asked))
-        assert sorted(one.id for one, _ in told) == sorted(one.id for one in asked)
+        assert sorted(said.query.id for said in told) == sorted(one.id for one in asked)
         assert list(self.make(0)([])) == []
 
     def test_some_verdicts_say_something(self):
@@ -54,13 +55,18 @@ class OracleContract:
 
     def test_a_verdict_depends_on_the_seed_and_the_query_alone(self):
         asked = queries(50)
-        alone = {one.id: verdict for query in reversed(asked) for one, verdict in self.make(7)([query])}
+        alone = {said.query.id: said.verdict for one in reversed(asked) for said in self.make(7)([one])}
         assert answers(self.make(7), asked) == alone
 
-    def test_it_has_a_name_and_a_price(self):
+    def test_it_has_a_name_and_a_bound_that_holds(self):
         oracle = self.make(0)
         assert oracle.name
-        assert 0.0 <= oracle.price < math.inf
+        for said in oracle(queries(25)):
+            assert 0.0 <= (said.price or 0.0) <= oracle.bound(said.query) < math.inf
+
+    def test_what_is_kept_with_a_verdict_is_json(self):
+        for said in self.make(0)(queries(25)):
+            assert json.loads(json.dumps(dict(said.facts))) == said.facts
 
     def test_its_reward_is_a_number_for_every_response(self):
         reward = self.make(0).reward

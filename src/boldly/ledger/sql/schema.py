@@ -3,6 +3,9 @@
 Numbers count from 0 without gaps in the order of storing. Texts are JSON, which holds every string that Python does;
 tokens are little-endian 32-bit integers. Log-probabilities are doubles, exact to the bit (the sign of zero is not
 kept); NULL stands for one that is not known.
+
+`event` counts reservations and settlements together, in the order in which they happened, so that what was spent at
+every instant can be computed again; it and the limits of the budget in force are NULL in rows of schema 1.
 """
 
 from sqlalchemy import (
@@ -18,9 +21,10 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
-VERSION = 1
+VERSION = 2
 APPLICATION_ID = int.from_bytes(b"bold", "big")
 
 metadata = MetaData()
@@ -78,7 +82,32 @@ attempts = Table(
     Column("number", Integer, nullable=False),
     Column("bound", Double, nullable=False),
     Column("time", String(40), nullable=False),
+    Column("holder", Text, nullable=False, server_default="run"),
+    Column("metered", Boolean, nullable=False, server_default=false()),
+    Column("event", Integer),
+    Column("label_limit", Integer),
+    Column("money_limit", Double),
     UniqueConstraint("query", "number"),
+)
+
+calls = Table(
+    "calls",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("attempt", Integer, ForeignKey(attempts.c.id), nullable=False, index=True),
+    Column("key", String(64), nullable=False, index=True),
+    Column("bound", Double, nullable=False),
+    Column("time", String(40), nullable=False),
+)
+
+receipts = Table(
+    "receipts",
+    metadata,
+    Column("call", Integer, ForeignKey(calls.c.number), primary_key=True, autoincrement=False),
+    Column("price", Double, nullable=False),
+    Column("answer", Text),
+    Column("reason", Text, nullable=False),
+    Column("time", String(40), nullable=False),
 )
 
 verdicts = Table(
@@ -91,6 +120,9 @@ verdicts = Table(
     Column("source", Text, nullable=False),
     Column("price", Double, nullable=False),
     Column("time", String(40), nullable=False),
+    Column("provenance", String(20), nullable=False, server_default="bought"),
+    Column("facts", Text, nullable=False, server_default="{}"),
+    Column("event", Integer),
 )
 
 labels = Table(
@@ -110,7 +142,10 @@ accounts = Table(
     Column("both_bad", Integer, nullable=False),
     Column("abstentions", Integer, nullable=False),
     Column("surplus", Integer, nullable=False),
+    Column("recorded", Integer, nullable=False, server_default="0"),
+    Column("self_made", Integer, nullable=False, server_default="0"),
     Column("failed", Integer, nullable=False),
+    Column("unknown", Integer, nullable=False, server_default="0"),
     Column("open", Integer, nullable=False),
     Column("settled", BigInteger, nullable=False),
     Column("reserved", BigInteger, nullable=False),
@@ -123,6 +158,15 @@ log_probs = Table(
     Column("prompt", String(20), primary_key=True),
     Column("response", String(20), primary_key=True),
     Column("value", Double, nullable=False),
+)
+
+rounds = Table(
+    "rounds",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("policy", Text, nullable=False),
+    Column("reference", Text, nullable=False),
+    Column("time", String(40), nullable=False),
 )
 
 steps = Table(
