@@ -1,0 +1,31 @@
+import pytest
+
+from boldly.errors import WaitingForLabels
+from boldly.ledger import Budget
+from boldly.ledger.memory import MemoryLedger
+from boldly.oracles.asking import answer
+from boldly.oracles.people import people
+from boldly.oracles.protocol import Oracle, Outside
+from boldly.testing.build import query
+
+
+def test_people_are_an_oracle_that_nobody_can_call():
+    asked = people(price=0.25)
+    assert isinstance(asked, Oracle)
+    assert isinstance(asked, Outside)
+    assert list(asked([query(0)])) == []
+    assert (asked.name, asked.reward, asked.bound(query(0))) == ("people", None, 0.25)
+
+
+def test_a_run_that_asks_people_is_told_what_to_do():
+    ledger, queries = MemoryLedger(), [query(place) for place in range(3)]
+    ledger.ask(queries)
+    with pytest.raises(WaitingForLabels, match="3 queries wait") as said:
+        list(answer(ledger, people(), queries, budget=Budget(3)))
+    assert f"boldly tell RUN --query {queries[0].id} --verdict a --by NAME" in str(said.value)
+    assert "boldly export RUN --format waiting" in str(said.value)
+    assert ledger.spent().open == 0
+
+
+def test_one_query_waits():
+    assert people().waiting_for([query(0)]).startswith("1 query waits")
