@@ -3,6 +3,8 @@
 `boldly.metrics.evaluate.evaluate` is imported from its own module, as it calls policies and so does need it.
 """
 
+from boldly.metrics.agreement import Difference, agreement, apart, cohen_kappa, krippendorff_alpha
+from boldly.metrics.checks import Agreement, Checks, Habit, checks
 from boldly.metrics.distances import kl_policy, kl_reference, largest_log_ratio, reference_mass
 from boldly.metrics.intervals import LEVEL, difference, mean_interval, rule_of_three, wilson, win_rate
 from boldly.metrics.jsonl import plain
@@ -14,14 +16,23 @@ from boldly.metrics.targets import Median, labels_to_target, median_interval, ta
 __all__ = [
     "LEVEL",
     "OUTCOMES",
+    "Agreement",
+    "Checks",
+    "Difference",
+    "Habit",
     "Median",
     "Sample",
+    "agreement",
+    "apart",
     "append",
     "bought",
+    "checks",
+    "cohen_kappa",
     "curve",
     "difference",
     "kl_policy",
     "kl_reference",
+    "krippendorff_alpha",
     "labels_to_target",
     "largest_log_ratio",
     "mean_interval",
