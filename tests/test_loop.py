@@ -120,6 +120,10 @@ def small_oracle(seed=0):
     return BradleyTerry(lambda prompt, response: float(response.tokens[0]), seed=seed)
 
 
+def verdicts_of(oracle, queries):
+    return [(said.query, said.verdict) for said in oracle(queries)]
+
+
 def bought(loop):
     return [(label.query.id, label.verdict) for label in loop.ledger.labels()]
 
@@ -210,7 +214,7 @@ def test_ask_tell_and_fit_are_the_same_as_run():
     list(rounds(whole, small_oracle()))
     loop, oracle = small_loop(budget=12), small_oracle()
     while loop.left:
-        loop.tell(oracle(loop.ask()), source=oracle.name)
+        loop.tell(verdicts_of(oracle, loop.ask()), source=oracle.name)
         loop.fit()
     assert bought(loop) == bought(whole)
 
@@ -219,7 +223,7 @@ def test_asking_again_returns_what_still_waits():
     loop, oracle = small_loop(), small_oracle()
     queries = loop.ask()
     assert loop.ask() == queries
-    loop.tell(list(oracle(queries[:1])), source="me")
+    loop.tell(verdicts_of(oracle, queries[:1]), source="me")
     assert loop.ask() == queries[1:]
 
 
@@ -239,7 +243,7 @@ def test_a_round_that_was_not_asked_is_not_fitted():
 
 def test_telling_twice_changes_nothing_and_costs_nothing():
     loop, oracle = small_loop(budget=4), small_oracle()
-    verdicts = list(oracle(loop.ask()))
+    verdicts = verdicts_of(oracle, loop.ask())
     loop.tell(verdicts, source="me")
     told = loop.ledger.labels()
     loop.tell([(query, Tie()) for query, _ in verdicts] + verdicts, source="somebody else")
@@ -266,7 +270,7 @@ def test_a_query_that_was_never_asked_is_refused():
 
 def test_of_too_many_picks_the_first_are_bought():
     def greedy(view, count):
-        return [Pick(i, *pair) for i, c in enumerate(view.candidates) for pair in payable(c.responses)]
+        return [Pick(i, *pair) for i, c in enumerate(view.candidates) for pair in payable(c)]
 
     loop = small_loop(selector=greedy, sampler=mixture(policy=3, reference=3))
     assert len(loop.ask()) == 4
@@ -277,7 +281,7 @@ def test_what_may_not_be_paid_for_is_refused_whatever_the_selector_says(picks):
     def wrong(view, count):
         if picks != "twice":
             return picks
-        i, pair = next((i, pair) for i, c in enumerate(view.candidates) for pair in payable(c.responses))
+        i, pair = next((i, pair) for i, c in enumerate(view.candidates) for pair in payable(c))
         return [Pick(i, *pair), Pick(i, *reversed(pair))]
 
     loop = small_loop(selector=wrong)
@@ -324,3 +328,55 @@ def test_the_explored_response_is_the_references_whoever_won():
     list(rounds(loop, oracle))
     assert {label.query.explore for label in loop.ledger.labels()} == {label.query.b for label in loop.ledger.labels()}
     assert {label.query.b.origin for label in loop.ledger.labels()} == {"iterate-0"}
+
+
+def test_the_rounds_that_were_begun_are_recorded():
+    loop = small_loop(budget=8)
+    list(rounds(loop, small_oracle()))
+    assert [(kept.number, kept.policy) for kept in loop.ledger.rounds()] == [(0, "iterate-0"), (1, "iterate-1")]
+
+
+class Priced:
+    """A small oracle that takes 0.25 for each label."""
+
+    name, reward = "priced", None
+
+    def __init__(self):
+        self.within = small_oracle()
+
+    def bound(self, query):
+        return 0.25
+
+    def __call__(self, queries):
+        return self.within(queries)
+
+
+def test_where_the_money_ends_what_it_bought_is_learned_from_and_no_more_is_asked():
+    loop = small_loop(budget=12)
+    loop.budget = Budget(12, money=1.6)
+    done = list(rounds(loop, Priced()))
+    assert [len(each.labels) for each in done] == [4, 2]
+    assert loop.ledger.spent().money == 1.5
+    assert loop.short is not None
+    assert loop.left == 0
+
+
+def test_a_budget_below_what_is_spent_fits_what_was_bought_and_buys_nothing():
+    loop = small_loop(budget=12)
+    queries = loop.ask()
+    loop.tell(verdicts_of(small_oracle(), queries[:2]), source="me")
+    loop.budget = Budget(1)
+    done = list(rounds(loop, small_oracle()))
+    assert [len(each.labels) for each in done] == [2]
+    assert loop.ledger.spent().labels == 2
+
+
+def test_more_budget_goes_on_where_the_money_ended():
+    whole, loop = small_loop(budget=12), small_loop(budget=12)
+    list(rounds(whole, Priced()))
+    loop.budget = Budget(12, money=1.6)
+    list(rounds(loop, Priced()))
+    loop.budget, loop.short = Budget(12, money=3.0), None
+    list(rounds(loop, Priced()))
+    assert {label.query.id for label in loop.ledger.labels()} >= {label.query.id for label in whole.ledger.labels()[:6]}
+    assert loop.ledger.spent().labels == 12

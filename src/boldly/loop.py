@@ -14,7 +14,7 @@ is built again on both goes on where the last one stopped, and ends as if it had
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import Literal, Protocol, TypeVar, runtime_checkable
 
@@ -22,18 +22,18 @@ import torch
 from torch import Tensor
 
 from boldly.beliefs import Beliefs
-from boldly.errors import InvalidInput, WaitingForLabels
+from boldly.errors import BudgetSpent, InvalidInput, WaitingForLabels
 from boldly.hypotheses import Hypotheses
 from boldly.learner import Evidence, Learner, StepReport
 from boldly.ledger import Budget, Ledger, Step
 from boldly.ledger.scores import Scores
-from boldly.oracles import Oracle, answer
+from boldly.oracles import Following, Oracle, answer
 from boldly.policy import Iterates, Policy
 from boldly.randomness import derive
 from boldly.references import Reference
 from boldly.samplers import Sampler
 from boldly.selectors import Pick, View, payable
-from boldly.types import Candidates, Label, Prompt, Query, Response, Verdict, comparisons
+from boldly.types import Candidates, Label, Prompt, Query, Verdict, comparisons
 
 
 @runtime_checkable
@@ -75,7 +75,7 @@ class Parts:
     reference: Reference
     learner: Learner
     hypotheses: Hypotheses | None = None
-    payable: Callable[[Sequence[Response]], list[tuple[int, int]]] = payable
+    payable: Callable[[Candidates], list[tuple[int, int]]] = payable
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,8 @@ class Round:
 class Loop:
     """Algorithm 1, one step at a time: `ask`, `tell`, `fit`.
 
-    `policy` is the one being trained; it equals the newest iterate of `archive`, which holds its frozen past.
+    `policy` is the one being trained; it equals the newest iterate of `archive`, which holds its frozen past. With a
+    `pool` the queries are not sampled but chosen among the recorded pairs that it says no earlier query has asked for.
     `announce` is called with "sampling" and "learning" when that begins, and with "labelling" at every label.
     """
 
@@ -116,6 +117,8 @@ class Loop:
     schedule: Schedule = field(default_factory=Schedule)
     seed: int = 0
     announce: Callable[[Phase], None] = _silent
+    pool: Callable[[Sequence[Query]], Sequence[Candidates]] | None = None
+    short: BudgetSpent | None = field(default=None, init=False)
     _beliefs: Beliefs | None = field(default=None, init=False)
     _drawn: tuple[int, list[Candidates]] = field(default=(-1, []), init=False)
 
@@ -136,6 +139,8 @@ class Loop:
     @property
     def left(self) -> int:
         """How many labels may still be bought in this round."""
+        if self.short is not None:
+            return 0
         spent, limit = self.ledger.spent(), self.budget.labels
         rest = self.schedule.labels_per_round if limit is None else limit - spent.labels - spent.open
         return max(0, min(rest, self.schedule.labels_per_round))
@@ -144,6 +149,11 @@ class Loop:
     def asked(self) -> bool:
         """Whether the queries of this round are stored."""
         return bool(self.ledger.queries(self.t))
+
+    @property
+    def labelled(self) -> bool:
+        """Whether this round has a label to learn from."""
+        return len(self.ledger.queries(self.t)) > len(self.ledger.waiting(self.t))
 
     @property
     def reference(self) -> Policy:
@@ -157,7 +167,8 @@ class Loop:
         """
         self.announce("sampling")
         if not self.asked and self.left:
-            self.ledger.ask(self._select(self.left))
+            self.ledger.record_round(self.t, policy=self.policy.name, reference=self.reference.name)
+            self.ledger.ask(self._select(self.left) if self.pool is None else self._choose(self.pool, self.left))
         return self.ledger.waiting(self.t)
 
     def tell(self, verdicts: Iterable[tuple[Query, Verdict]], *, source: str) -> None:
@@ -177,9 +188,16 @@ class Loop:
                     labelled.add(query.id)
 
     def buy(self, queries: Sequence[Query], oracle: Oracle) -> None:
-        """Ask the oracle and store its verdicts, as `boldly.oracles.answer` does: `tell` for an oracle with a price."""
-        for _ in answer(self.ledger, oracle, queries, budget=self.budget):
-            self.announce("labelling")
+        """Ask the oracle and store its verdicts, as `boldly.oracles.answer` does: `tell` for an oracle with a price.
+
+        Where the budget doesn't reach, what it admits is bought, and `short` holds the reason.
+        """
+        asked = oracle.following(self.policy, self.reference) if isinstance(oracle, Following) else oracle
+        try:
+            for _ in answer(self.ledger, asked, queries, budget=self.budget):
+                self.announce("labelling")
+        except BudgetSpent as short:
+            self.short = short
 
     def fit(self) -> Round:
         """Fit the policy to the labels of every round, keep it as the next iterate, and go on to the next round.
@@ -187,7 +205,8 @@ class Loop:
         Raises `WaitingForLabels` if this round was not asked, or not one of its queries has a label.
         """
         self.announce("learning")
-        t, reference, candidates = self.t, self.reference, self._candidates()
+        t, reference = self.t, self.reference
+        candidates = self._candidates() if self.pool is None or self._beliefs else []
         labels = self.ledger.labels()
         newest = tuple(label for label in labels if label.query.round == t)
         if not newest:
@@ -239,6 +258,24 @@ class Loop:
                 queries += [_at_place(query, len(queries) + i) for i, query in enumerate(more)]
         return queries
 
+    def _choose(self, pool: Callable[[Sequence[Query]], Sequence[Candidates]], count: int) -> list[Query]:
+        """`count` queries about recorded pairs, chosen as sampled ones are; the reference draws what to explore."""
+        if self._beliefs:
+            self._candidates()
+        left = pool([query for t in range(self.t) for query in self.ledger.queries(t)])
+        generator = torch.Generator().manual_seed(derive(self.seed, "round", self.t, "pool"))
+        order = torch.randperm(len(left), generator=generator).tolist()
+        size = self.schedule.labels_per_round * self.schedule.prompts_per_label
+        queries: list[Query] = []
+        for extra, start in enumerate(range(0, len(order), size), start=1):
+            if len(queries) < count:
+                candidates = [left[i] for i in order[start : start + size]]
+                more = self._queries(candidates, count - len(queries), extra)
+                queries += [_at_place(query, len(queries) + i) for i, query in enumerate(more)]
+        seed = derive(self.seed, "round", self.t, "explore")
+        drawn = self.reference.sample([query.prompt for query in queries], 1, seed=seed) if queries else []
+        return [replace(query, explore=explore) for query, (explore,) in zip(queries, drawn, strict=True)]
+
     def _queries(self, candidates: list[Candidates], count: int, extra: int) -> list[Query]:
         picks = self.parts.selector(self._view(candidates, extra), count)[:count]
         self._check(picks, candidates)
@@ -249,12 +286,12 @@ class Loop:
         seen: set[tuple[int, frozenset[int]]] = set()
         for i, a, b in picks:
             pair = (i, frozenset((a, b)))
-            payable = self.parts.payable(candidates[i].responses) if 0 <= i < len(candidates) else []
+            payable = self.parts.payable(candidates[i]) if 0 <= i < len(candidates) else []
             if pair in seen or not {(a, b), (b, a)} & set(payable):
                 raise InvalidInput(
                     f"the selector picked {Pick(i, a, b)}, which can't be bought: the two responses are equal, empty, "
                     "cut or not there, or it was picked before. Choose among the pairs that "
-                    "`boldly.selectors.payable(candidates.responses)` returns, each once."
+                    "`boldly.selectors.payable(candidates)` returns, each once."
                 )
             seen.add(pair)
 
@@ -312,7 +349,8 @@ Done = TypeVar("Done", covariant=True)
 class Turns(Protocol[Queries, Answers, Done]):
     """What Algorithm 1 turns: the `Loop` of one run, or all the repetitions of an exact experiment (`boldly.lab`).
 
-    `left` is how many labels may still be bought in this round, `asked` whether its queries are there already.
+    `left` is how many labels may still be bought in this round, `asked` whether its queries are there already,
+    `labelled` whether one of them has a label.
     """
 
     @property
@@ -320,6 +358,9 @@ class Turns(Protocol[Queries, Answers, Done]):
 
     @property
     def asked(self) -> bool: ...
+
+    @property
+    def labelled(self) -> bool: ...
 
     def ask(self) -> Queries: ...
 
@@ -331,13 +372,16 @@ class Turns(Protocol[Queries, Answers, Done]):
 def rounds(loop: Turns[Queries, Answers, Done], oracle: Answers) -> Iterator[Done]:
     """Algorithm 1: ask, buy and fit until the budget is spent. It neither prints nor evaluates: the caller does.
 
-    Ends early where the policy gives no two payable responses to any prompt.
+    Ends early where the policy gives no two payable responses to any prompt, where a record is used up, and where the
+    money doesn't reach for a label of a round.
     """
     while loop.left or loop.asked:
         queries = loop.ask()
         if not loop.asked:
             return
         loop.buy(queries, oracle)
+        if not loop.labelled:
+            return
         yield loop.fit()
 
 
@@ -350,7 +394,7 @@ def _summary(steps: Sequence[StepReport], candidates: Sequence[Candidates]) -> d
         "bonus": fmean(step.bonus for step in taken) if taken else None,
         "gradient_norm": fmean(step.gradient_norm for step in taken) if taken else None,
         "refused_steps": len(steps) - len(taken),
-        "distinct_candidates": fmean(len(set(each)) / len(each) for each in texts),
+        "distinct_candidates": fmean(len(set(each)) / len(each) for each in texts) if texts else 1.0,
     }
 
 

@@ -90,10 +90,15 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """The responses that were sampled for one prompt and may be put up for a label."""
+    """The responses to one prompt that may be put up for a label.
+
+    `pairs` are the only ones of them that may be (i, j), where a record holds their labels already; None where every
+    payable pair may (see `boldly.selectors.payable`).
+    """
 
     prompt: Prompt
     responses: tuple[Response, ...]
+    pairs: tuple[tuple[int, int], ...] | None = None
 
 
 @dataclass(frozen=True)

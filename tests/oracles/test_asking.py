@@ -7,7 +7,7 @@ import pytest
 
 from boldly.errors import BudgetSpent, OracleError, OracleUnavailable
 from boldly.ledger import Budget, Ledger, MemoryLedger, Spent
-from boldly.oracles import answer
+from boldly.oracles import Answer, answer
 from boldly.testing import query
 from boldly.types import Abstention, Failure, Preference, Query, Tie, Verdict
 
@@ -25,10 +25,13 @@ class Scripted:
     reward: None = None
     calls: list[list[int]] = field(default_factory=list)
 
-    def __call__(self, queries: Sequence[Query]) -> Iterator[tuple[Query, Verdict]]:
+    def bound(self, query: Query) -> float:
+        return self.price
+
+    def __call__(self, queries: Sequence[Query]) -> Iterator[Answer]:
         self.calls.append([asked.place for asked in queries])
         for asked in queries:
-            yield asked, self.say(asked, sum(asked.place in call for call in self.calls))
+            yield Answer(asked, self.say(asked, sum(asked.place in call for call in self.calls)))
 
 
 def ask(n: int) -> tuple[MemoryLedger, list[Query]]:
@@ -149,11 +152,14 @@ class Rude(Scripted):
 
     error: Exception | None = None
 
-    def __call__(self, queries: Sequence[Query]) -> Iterator[tuple[Query, Verdict]]:
+    def bound(self, query: Query) -> float:
+        return self.price
+
+    def __call__(self, queries: Sequence[Query]) -> Iterator[Answer]:
         self.calls.append([asked.place for asked in queries])
-        yield queries[0], Tie()
-        yield queries[0], Preference(1.0)
-        yield query(99), Preference(1.0)
+        yield Answer(queries[0], Tie())
+        yield Answer(queries[0], Preference(1.0))
+        yield Answer(query(99), Preference(1.0))
         if self.error is not None:
             raise self.error
 

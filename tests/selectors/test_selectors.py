@@ -47,7 +47,7 @@ def view(made=None, labels=4, seed=0):
 
 
 def test_duplicate_empty_and_truncated_responses_are_not_payable():
-    assert payable(candidates(1)[0].responses) == [(0, 1), (0, 2), (1, 2), (1, 3), (2, 3)]
+    assert payable(candidates(1)[0]) == [(0, 1), (0, 2), (1, 2), (1, 3), (2, 3)]
 
 
 @pytest.mark.parametrize("name", sorted(SELECTORS))
@@ -58,7 +58,7 @@ def test_no_selector_ever_picks_what_is_not_payable_or_a_prompt_twice(name, coun
     assert len(picks) == min(count, 6)
     assert len({pick.candidates for pick in picks}) == len(picks)
     for pick in picks:
-        assert tuple(sorted((pick.a, pick.b))) in payable(seen.candidates[pick.candidates].responses)
+        assert tuple(sorted((pick.a, pick.b))) in payable(seen.candidates[pick.candidates])
 
 
 @pytest.mark.parametrize("name", sorted(SELECTORS))
@@ -77,7 +77,7 @@ def margins(seen):
     return {
         (i, *pair): abs(float(seen.log_ratios[i][pair[0]] - seen.log_ratios[i][pair[1]]))
         for i, pair in pairs
-        if pair in payable(seen.candidates[i].responses)
+        if pair in payable(seen.candidates[i])
     }
 
 
@@ -99,7 +99,7 @@ def test_best_and_worst_puts_the_best_first():
     ):
         for pick in SELECTORS[name].function(seen, 6):
             score = scores[pick.candidates]
-            gaps = [abs(float(score[a] - score[b])) for a, b in payable(seen.candidates[pick.candidates].responses)]
+            gaps = [abs(float(score[a] - score[b])) for a, b in payable(seen.candidates[pick.candidates])]
             assert float(score[pick.a] - score[pick.b]) == pytest.approx(max(gaps))
 
 

@@ -111,6 +111,10 @@ class Repetitions:
         return self._queries is not None
 
     @property
+    def labelled(self) -> bool:
+        return self.asked
+
+    @property
     def reference(self) -> LogLaw:
         """log pi_ref of the round that is going on."""
         found = REFERENCES[self.method.reference](self.t, self._iterates)

@@ -26,13 +26,13 @@ from boldly.learner import Evidence as LoopEvidence
 from boldly.learner import StepReport
 from boldly.ledger import Budget, MemoryLedger
 from boldly.loop import Loop, Parts, Schedule
-from boldly.oracles import Reward
+from boldly.oracles import Answer, Reward
 from boldly.policy import Policy
 from boldly.randomness import derive
 from boldly.references import REFERENCES
 from boldly.samplers import Sampler, policy_and_reference, policy_twice
 from boldly.selectors import Pick, View, payable
-from boldly.types import Candidates, Comparison, Preference, Prompt, Query, Response, Tie, Verdict
+from boldly.types import Candidates, Comparison, Preference, Prompt, Query, Response, Tie
 
 _SAMPLERS: dict[str, Callable[[], Sampler]] = {"policy": policy_twice, "reference": policy_and_reference}
 
@@ -138,20 +138,22 @@ class FeedbackOracle:
     feedback: Feedback
     seed: int
     name: str = "lab"
-    price: float = 0.0
 
     @property
     def reward(self) -> Reward:
         return lambda prompt, response: float(self.problem.reward[number_of(prompt), response.tokens[0]])
 
-    def __call__(self, queries: Sequence[Query]) -> Iterator[tuple[Query, Verdict]]:
+    def bound(self, query: Query) -> float:
+        return 0.0
+
+    def __call__(self, queries: Sequence[Query]) -> Iterator[Answer]:
         for query in queries:
             prompt, a, b = (
                 torch.tensor([[n]]) for n in (number_of(query.prompt), query.a.tokens[0], query.b.tokens[0])
             )
             uniform = random.Random(derive(self.seed, "label", query.id)).random()
             label = float(self.feedback(self.problem, prompt, a, b, torch.tensor([[uniform]], dtype=torch.float64)))
-            yield query, Tie() if label == 0.5 else Preference(label)
+            yield Answer(query, Tie() if label == 0.5 else Preference(label))
 
 
 def single(
@@ -218,5 +220,5 @@ def _first_of_each(view: View, count: int) -> list[Pick]:
     return [Pick(i, 0, 1) for i in range(len(view.candidates))][:count]
 
 
-def _every_pair(responses: Sequence[Response]) -> list[tuple[int, int]]:
-    return list(combinations(range(len(responses)), 2))
+def _every_pair(candidates: Candidates) -> list[tuple[int, int]]:
+    return list(combinations(range(len(candidates.responses)), 2))

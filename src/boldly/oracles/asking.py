@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from boldly.errors import BoldlyError, BudgetSpent, OracleUnavailable, WaitingForLabels
+from boldly.errors import BoldlyError, BudgetSpent, OracleError, OracleUnavailable, WaitingForLabels
 from boldly.ledger.protocol import Attempt, Budget, Ledger
 from boldly.oracles.protocol import Answer, Oracle, Outside, Recording
 from boldly.oracles.verdicts import raised
@@ -62,6 +62,14 @@ def answer(
         )
 
 
+def _require_answer(oracle: Oracle, said: object) -> None:
+    if not isinstance(said, Answer):
+        raise OracleError(
+            f"the oracle `{oracle.name}` yields {type(said).__name__}s; write "
+            "`yield boldly.oracles.Answer(query, verdict)` in its `__call__`."
+        )
+
+
 def _labelled(ledger: Ledger, query: Query) -> bool:
     """Whether any query of the same round has a label, also one from before a restart: the oracle can answer."""
     asked = ledger.queries(query.round, query.account)
@@ -88,6 +96,7 @@ def _answers(oracle: Oracle, queries: Sequence[Query]) -> Iterator[Answer]:
     failure = Failure("the oracle gave no verdict")
     try:
         for said in oracle(queries):
+            _require_answer(oracle, said)
             if left.pop(said.query.id, None) is not None:
                 yield said
     except BoldlyError:

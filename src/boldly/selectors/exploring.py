@@ -21,7 +21,7 @@ def optimistic(view: View, count: int, *, c: float = 1.5) -> list[Pick]:
     generator = view.generator()
     picks: list[Pick] = []
     for i, (candidates, rewards) in enumerate(zip(view.candidates, view.rewards, strict=True)):
-        if rivals := _rivals(payable(candidates.responses)):
+        if rivals := _rivals(payable(candidates)):
             bound = rewards.mean(0) + c * rewards.std(0)
             a = max(rivals, key=lambda response: float(bound[response]))
             picks.append(Pick(i, a, rivals[a][int(torch.randint(len(rivals[a]), (), generator=generator))]))
@@ -38,7 +38,7 @@ def thompson(view: View, count: int, *, novelty: float = 0.25) -> list[Pick]:
     Thompson sampling as in arXiv 2411.01493, across prompts. Until the first label the pairs are drawn evenly.
     """
     slots = [list(range(slot, len(view.candidates), count)) for slot in range(min(count, len(view.candidates)))]
-    rivals = [_rivals(payable(candidates.responses)) for candidates in view.candidates]
+    rivals = [_rivals(payable(candidates)) for candidates in view.candidates]
     rows = list(accumulate((len(candidates.responses) for candidates in view.candidates), initial=0))
     generator = view.generator()
     z = view.ensemble.standardised(torch.cat(view.features))

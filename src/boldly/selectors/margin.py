@@ -42,7 +42,7 @@ def best_and_worst(view: View, count: int) -> list[Pick]:
 def _by_margin(view: View, count: int, scores: Scores, best: Callable[..., tuple[float, Pick]]) -> list[Pick]:
     ranked: list[tuple[float, Pick]] = []
     for i, (candidates, score) in enumerate(zip(view.candidates, scores, strict=True)):
-        margins = [(abs(float(score[a] - score[b])), Pick(i, a, b)) for a, b in payable(candidates.responses)]
+        margins = [(abs(float(score[a] - score[b])), Pick(i, a, b)) for a, b in payable(candidates)]
         if margins:
             ranked.append(best(margins))
     ranked.sort(reverse=best is max)
@@ -52,7 +52,7 @@ def _by_margin(view: View, count: int, scores: Scores, best: Callable[..., tuple
 def _best_and_worst(view: View, count: int, scores: Scores) -> list[Pick]:
     picks: list[Pick] = []
     for i, (candidates, score) in enumerate(zip(view.candidates, scores, strict=True)):
-        if pairs := payable(candidates.responses):
+        if pairs := payable(candidates):
             a, b = max(pairs, key=lambda pair: abs(float(score[pair[0]] - score[pair[1]])))
             picks.append(Pick(i, a, b) if score[a] >= score[b] else Pick(i, b, a))
     return picks[:count]

@@ -13,7 +13,7 @@ def first_pair(view: View, count: int) -> list[Pick]:
 
     What XPO's Algorithm 1 and online DPO do. Needs nothing.
     """
-    found = (next((Pick(i, *pair) for pair in payable(c.responses)), None) for i, c in enumerate(view.candidates))
+    found = (next((Pick(i, *pair) for pair in payable(c)), None) for i, c in enumerate(view.candidates))
     return [pick for pick in found if pick is not None][:count]
 
 
@@ -22,7 +22,7 @@ def random_pair(view: View, count: int) -> list[Pick]:
     generator = view.generator()
     picks: list[Pick] = []
     for i, candidates in enumerate(view.candidates):
-        if pairs := payable(candidates.responses):
+        if pairs := payable(candidates):
             picks.append(Pick(i, *pairs[int(torch.randint(len(pairs), (), generator=generator))]))
     return picks[:count]
 
@@ -35,7 +35,7 @@ def most_diverse(view: View, count: int) -> list[Pick]:
     picks: list[Pick] = []
     for i, candidates in enumerate(view.candidates):
         grams = [_bigrams(response) for response in candidates.responses]
-        if pairs := payable(candidates.responses):
+        if pairs := payable(candidates):
             picks.append(Pick(i, *max(pairs, key=lambda pair: _distance(grams[pair[0]], grams[pair[1]]))))
     return picks[:count]
 

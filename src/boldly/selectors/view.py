@@ -70,10 +70,13 @@ def answers(response: Response) -> bool:
     return response.ended and bool(response.text.strip())
 
 
-def payable(responses: Sequence[Response]) -> list[tuple[int, int]]:
+def payable(candidates: Candidates) -> list[tuple[int, int]]:
     """The pairs (i, j), i < j, that may be put up for a label: both answer, and not with the same text.
 
-    A duplicate, empty or truncated response is never paid for.
+    A duplicate, empty or truncated response is never paid for. Where a record holds the labels, the pairs are its own.
     """
+    if candidates.pairs is not None:
+        return list(candidates.pairs)
+    responses = candidates.responses
     answering = [i for i, response in enumerate(responses) if answers(response)]
     return [(i, j) for i, j in combinations(answering, 2) if responses[i].text.strip() != responses[j].text.strip()]
