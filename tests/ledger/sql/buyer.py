@@ -68,7 +68,7 @@ def check(path: Path, acknowledged: set[tuple[int, str]]) -> int:
     assert spent.labels + spent.open <= LABELS
     assert spent.surplus == 0
     attempts = sum(ledger.attempts(asked.id) for asked in ledger.queries(0))
-    assert attempts == spent.labels + spent.failed + spent.open
+    assert attempts == spent.labels + spent.failed + spent.unknown + spent.open
     assert abs(spent.money - PRICE * attempts) < 1e-9
     ledger.close()
     return len(labels)

@@ -1,6 +1,8 @@
 """The SQLite file of a ledger, opened so that what is committed stays committed."""
 
+import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
@@ -21,8 +23,10 @@ def journal(version: tuple[int, ...]) -> tuple[str, str]:
     return ("wal", "FULL") if version >= _WAL_IS_SAFE else ("truncate", "EXTRA")
 
 
-def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
+def connect(path: Path, *, read_only: bool, check: bool = True) -> sqlite3.Connection:
     """A connection to the ledger at `path`; a writer creates the file where there is none.
+
+    A writer reads every page to `check` that none is damaged.
 
     A reader may still roll back what a dead writer left half done. Raises `StorageError` for a file that is damaged or
     no ledger, and `sqlite3.Error` where the file can't be read.
@@ -36,7 +40,9 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
         check_same_thread=False,
     )
     try:
-        _check(connection, path, read_only=read_only)
+        _recognise(connection, path, read_only=read_only)
+        if check and not read_only:
+            _check(connection, path)
         connection.execute("PRAGMA mmap_size = 0")
         connection.execute("PRAGMA foreign_keys = ON")
         if read_only:
@@ -61,7 +67,33 @@ def make_durable(connection: sqlite3.Connection, path: Path, mode: str, synchron
         )
 
 
-def _check(connection: sqlite3.Connection, path: Path, *, read_only: bool) -> None:
+def back_up(connection: sqlite3.Connection, target: Path) -> None:
+    """A copy of the database at `target`, which appears whole or not at all; one that is there and whole is kept."""
+    if _whole(target):
+        return
+    beside = target.with_name(target.name + ".tmp")
+    beside.unlink(missing_ok=True)
+    with closing(sqlite3.connect(beside)) as copy:
+        connection.backup(copy)
+    with beside.open("rb") as file:
+        os.fsync(file.fileno())
+    beside.replace(target)
+    folder = os.open(target.parent, os.O_RDONLY)
+    os.fsync(folder)
+    os.close(folder)
+
+
+def _whole(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True)) as copy:
+            return copy.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
+    except sqlite3.DatabaseError:
+        return False
+
+
+def _recognise(connection: sqlite3.Connection, path: Path, *, read_only: bool) -> None:
     try:
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -71,9 +103,9 @@ def _check(connection: sqlite3.Connection, path: Path, *, read_only: bool) -> No
         application, tables = None, None
     if application != APPLICATION_ID and (tables != 0 or read_only):
         raise StorageError(f"`{path}` is no ledger of boldly; name the directory of a run, or another file.")
-    if not read_only:
-        found = [row for (row,) in connection.execute("PRAGMA quick_check(3)")]
-        if found != ["ok"]:
-            raise StorageError(
-                f"`{path}` is damaged ({'; '.join(found)}); put back a copy of it, or start another run."
-            )
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    found = [row for (row,) in connection.execute("PRAGMA quick_check(3)")]
+    if found != ["ok"]:
+        raise StorageError(f"`{path}` is damaged ({'; '.join(found)}); put back a copy of it, or start another run.")

@@ -3,92 +3,114 @@
 import gc
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, select, union
 
+from boldly.ledger.json_text import load
 from boldly.ledger.sql import schema
 from boldly.ledger.sql.rows import read_prompt, read_response, read_verdict
-from boldly.types import Account, Label, Prompt, Query, Response
+from boldly.types import ACCOUNTS, Account, Label, Prompt, Provenance, Query, Response
+
+_QUERY = schema.queries.c
+_SAID = schema.verdicts.c
+_LABELS = select(
+    schema.labels.c.query,
+    schema.labels.c.sequence,
+    *(_SAID.kind, _SAID.probability, _SAID.source, _SAID.price, _SAID.time, _SAID.provenance, _SAID.facts),
+).join(schema.verdicts, _SAID.attempt == schema.labels.c.attempt)
 
 
 class Mirror:
-    """The committed rows of a ledger as objects; `refresh` reads those that were added since.
+    """The committed rows of a ledger as objects, read when they are first asked for and kept, as rows never change.
 
-    Rows are never changed and are numbered from 0 without gaps, so how many are known says which are new.
+    Read in a transaction before it writes anything: what is kept here must never be rolled back.
     """
 
     def __init__(self) -> None:
-        self.prompts: dict[str, int] = {}
-        self.responses: dict[tuple[int, str], int] = {}
-        self.queries: dict[str, int] = {}
-        self.labels: dict[Account, list[Label]] = {"training": [], "evaluation": []}
         self._prompts: dict[int, Prompt] = {}
         self._responses: dict[int, Response] = {}
         self._queries: dict[int, Query] = {}
-        self._rounds: dict[tuple[Account, int], list[int]] = {}
-        self._label_of: dict[int, Label] = {}
+        self._labels: dict[Account, list[Label]] = {account: [] for account in ACCOUNTS}
+        self._count = 0
 
-    def refresh(self, connection: Connection) -> None:
-        """Read what was added. Call it before a transaction writes: what it reads must never be rolled back."""
-        with _without_collector():
-            self._read_prompts(connection)
-            self._read_responses(connection)
-            self._read_queries(connection)
-            self._read_labels(connection)
-
-    def query(self, number: int) -> Query:
+    def query(self, connection: Connection, number: int) -> Query:
+        if number not in self._queries:
+            self._read_queries(connection, _QUERY.number == number)
         return self._queries[number]
 
-    def label_of(self, query: int) -> Label | None:
-        return self._label_of.get(query)
+    def round(self, connection: Connection, round: int, account: Account) -> dict[int, Query]:
+        """A round's queries by number, in the order they were asked."""
+        here = (_QUERY.account == account) & (_QUERY.round == round)
+        numbers = connection.scalars(select(_QUERY.number).where(here).order_by(_QUERY.number)).all()
+        if not self._queries.keys() >= set(numbers):
+            self._read_queries(connection, here)
+        return {number: self._queries[number] for number in numbers}
 
-    def round(self, round: int, account: Account) -> Sequence[int]:
-        """The numbers of a round's queries, in the order they were asked."""
-        return self._rounds.get((account, round), [])
+    def labels(self, connection: Connection, account: Account) -> Sequence[Label]:
+        """Every label that counts in an account, in the order of purchase."""
+        with _without_collector():
+            self._read_labels(connection)
+        return self._labels[account]
 
-    def _read_prompts(self, connection: Connection) -> None:
-        table = schema.prompts.c
-        new = select(table.id, table.content, table.facts).where(table.number >= len(self._prompts))
-        for prompt_id, content, facts in connection.execute(new.order_by(table.number)).all():
-            number = self.prompts[prompt_id] = len(self._prompts)
-            self._prompts[number] = read_prompt(content, facts)
+    def label_of(self, connection: Connection, number: int) -> Label | None:
+        """The label that counts for a query, by the query's number."""
+        query = self.query(connection, number)
+        found = connection.execute(_LABELS.where(schema.labels.c.query == number)).one_or_none()
+        return found and _label(query, *found[1:])
 
-    def _read_responses(self, connection: Connection) -> None:
-        table = schema.responses.c
-        values = (table.text, table.tokens, table.origin, table.log_prob, table.sampled_log_prob, table.ended)
-        new = select(table.prompt, table.id, *values).where(table.number >= len(self._responses))
-        for prompt, response_id, *columns in connection.execute(new.order_by(table.number)).all():
-            number = self.responses[prompt, response_id] = len(self._responses)
-            self._responses[number] = read_response(*columns)
-
-    def _read_queries(self, connection: Connection) -> None:
-        table = schema.queries.c
-        values = (table.prompt, table.a, table.b, table.round, table.place, table.explore, table.account)
-        new = select(table.id, *values).where(table.number >= len(self._queries))
-        for query_id, prompt, a, b, round, place, explore, account in connection.execute(
-            new.order_by(table.number)
-        ).all():
-            number = self.queries[query_id] = len(self._queries)
-            said, other = self._responses[a], self._responses[b]
-            drawn = None if explore is None else self._responses[explore]
-            self._queries[number] = Query(self._prompts[prompt], said, other, round, place, drawn, account)
-            self._rounds.setdefault((account, round), []).append(number)
+    def _read_queries(self, connection: Connection, which: ColumnElement[bool]) -> None:
+        """Read the queries that a condition holds for, with their prompts and responses."""
+        prompt, response = schema.prompts.c, schema.responses.c
+        asked = select(_QUERY.prompt).where(which)
+        for number, *columns in connection.execute(
+            select(prompt.number, prompt.content, prompt.facts).where(prompt.number.in_(asked))
+        ):
+            if number not in self._prompts:
+                self._prompts[number] = read_prompt(*columns)
+        said = union(*(select(column).where(which) for column in (_QUERY.a, _QUERY.b, _QUERY.explore)))
+        values = (response.text, response.tokens, response.origin, response.log_prob, response.sampled_log_prob)
+        for number, *columns in connection.execute(
+            select(response.number, *values, response.ended).where(response.number.in_(said))
+        ):
+            if number not in self._responses:
+                self._responses[number] = read_response(*columns)
+        places = (_QUERY.round, _QUERY.place, _QUERY.account)
+        for number, prompt_number, a, b, explore, round, place, account in connection.execute(
+            select(_QUERY.number, _QUERY.prompt, _QUERY.a, _QUERY.b, _QUERY.explore, *places).where(which)
+        ):
+            if number not in self._queries:
+                drawn = None if explore is None else self._responses[explore]
+                self._queries[number] = Query(
+                    self._prompts[prompt_number], self._responses[a], self._responses[b], round, place, drawn, account
+                )
 
     def _read_labels(self, connection: Connection) -> None:
-        verdict = schema.verdicts.c
         table = schema.labels.c
-        values = (verdict.kind, verdict.probability, verdict.source, verdict.price, verdict.time)
-        new = (
-            select(table.sequence, table.query, *values)
-            .join(schema.verdicts, verdict.attempt == table.attempt)
-            .where(table.sequence >= len(self._label_of))
-            .order_by(table.sequence)
-        )
-        for sequence, number, kind, probability, source, price, time in connection.execute(new).all():
-            query = self._queries[number]
-            label = Label(sequence, query, read_verdict(kind, probability), source, price, time)
-            self._label_of[number] = label
-            self.labels[query.account].append(label)
+        new = table.sequence >= self._count
+        numbers = connection.scalars(select(table.query).where(new)).all()
+        if not self._queries.keys() >= set(numbers):
+            self._read_queries(connection, _QUERY.number.in_(select(table.query).where(new)))
+        for number, *columns in connection.execute(_LABELS.where(new).order_by(table.sequence)):
+            label = _label(self._queries[number], *columns)
+            self._labels[label.query.account].append(label)
+            self._count += 1
+
+
+def _label(
+    query: Query,
+    sequence: int,
+    kind: str,
+    probability: float | None,
+    source: str,
+    price: float,
+    time: str,
+    provenance: Provenance,
+    facts: str,
+) -> Label:
+    return Label(
+        sequence, query, read_verdict(kind, probability), source, price, time, provenance, MappingProxyType(load(facts))
+    )
 
 
 @contextmanager

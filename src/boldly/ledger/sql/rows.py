@@ -41,7 +41,7 @@ def response_row(response: Response) -> Row:
     return {
         "text": dump(response.text),
         "tokens": pack(response.tokens),
-        "origin": response.origin,
+        "origin": plain(response.origin),
         "log_prob": _known(response.log_prob),
         "sampled_log_prob": _known(response.sampled_log_prob),
         "ended": response.ended,
@@ -79,6 +79,17 @@ def read_verdict(kind: str, probability: float | None) -> Verdict:
             return Abstention()
         case _:
             raise ValueError(f"a label can't be a {kind!r} with probability {probability!r}")
+
+
+def plain(text: str) -> str:
+    """A name, stored as it is. Raises `InvalidInput` for one that no database holds."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidInput(f"{text!r} has characters that can't be stored; write it in valid Unicode.") from None
+    if "\0" in text:
+        raise InvalidInput(f"{text!r} has a NUL character, which can't be stored; leave it out.")
+    return text
 
 
 def pack(numbers: tuple[int, ...]) -> bytes:

@@ -1,4 +1,4 @@
-"""The tables of a ledger. Rows are inserted and never changed, but for `accounts`, which are their running totals.
+"""The tables of a ledger. Rows are inserted and never changed, but for `accounts`, their running totals, and `writers`.
 
 Numbers count from 0 without gaps in the order of storing. Texts are JSON, which holds every string that Python does;
 tokens are little-endian 32-bit integers. Log-probabilities are doubles, exact to the bit (the sign of zero is not
@@ -6,6 +6,11 @@ kept); NULL stands for one that is not known.
 
 `event` counts reservations and settlements together, in the order in which they happened, so that what was spent at
 every instant can be computed again; it and the limits of the budget in force are NULL in rows of schema 1.
+
+`writers` tells a process that lost its connection to a server during a commit whether that commit came through: each
+commit writes down its number. Files have no use for it.
+
+A change here needs a revision in `migrations/versions`, and the next `VERSION`.
 """
 
 from sqlalchemy import (
@@ -14,6 +19,7 @@ from sqlalchemy import (
     Column,
     Double,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -72,6 +78,7 @@ queries = Table(
     Column("a", Integer, ForeignKey(responses.c.number), nullable=False),
     Column("b", Integer, ForeignKey(responses.c.number), nullable=False),
     Column("explore", Integer, ForeignKey(responses.c.number)),
+    Index("ix_queries_account_round", "account", "round"),
 )
 
 attempts = Table(
@@ -88,6 +95,7 @@ attempts = Table(
     Column("label_limit", Integer),
     Column("money_limit", Double),
     UniqueConstraint("query", "number"),
+    Index("ix_attempts_event", "event", unique=True),
 )
 
 calls = Table(
@@ -95,7 +103,7 @@ calls = Table(
     metadata,
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("attempt", Integer, ForeignKey(attempts.c.id), nullable=False, index=True),
-    Column("key", String(64), nullable=False, index=True),
+    Column("key", Text, nullable=False, index=True),
     Column("bound", Double, nullable=False),
     Column("time", String(40), nullable=False),
 )
@@ -103,7 +111,8 @@ calls = Table(
 receipts = Table(
     "receipts",
     metadata,
-    Column("call", Integer, ForeignKey(calls.c.number), primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("call", Integer, ForeignKey(calls.c.number), nullable=False, unique=True),
     Column("price", Double, nullable=False),
     Column("answer", Text),
     Column("reason", Text, nullable=False),
@@ -123,6 +132,7 @@ verdicts = Table(
     Column("provenance", String(20), nullable=False, server_default="bought"),
     Column("facts", Text, nullable=False, server_default="{}"),
     Column("event", Integer),
+    Index("ix_verdicts_event", "event", unique=True),
 )
 
 labels = Table(
@@ -186,4 +196,11 @@ iterates = Table(
     Column("name", Text, nullable=False),
     Column("labels", Integer, nullable=False),
     Column("facts", Text, nullable=False),
+)
+
+writers = Table(
+    "writers",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("commits", BigInteger, nullable=False),
 )
