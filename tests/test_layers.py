@@ -18,14 +18,15 @@ LAYERS = (
     {"objectives", "references"},
     {"samplers", "selectors", "oracles", "ledger", "loop"}
     | {"learner", "hypotheses", "beliefs", "tables", "progress", "data"},
-    {"lab", "lm", "ledger.sql", "cluster"},
+    {"pretrained"},
+    {"lab", "lm", "ledger.sql", "cluster", "oracles.reward_model"},
     {"config", "metrics", "trackers", "testing", "lab.experiments"},
     {"report", "web"},
     {"runner"},
     {"cli", "__init__", "__main__"},
 )
 CORE = LAYERS[:3]
-APART = (LAYERS[3], LAYERS[5])
+APART = (LAYERS[4], LAYERS[6])
 ALLOWED_PAIRS = {("cluster", "lm")}
 CORE_LIBRARIES = {"torch", "jaxtyping", "numpy", "scipy"}
 

@@ -8,9 +8,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from boldly.errors import StorageError
-from boldly.lm.load import no_bars
 from boldly.lm.policy import LMPolicy
 from boldly.lm.weights import AdapterWeights, taken, worn
+from boldly.pretrained import no_bars
 
 ADAPTER = "adapter_model.safetensors"
 

@@ -2,8 +2,7 @@
 
 import copy
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -20,14 +19,12 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
-from transformers.utils import logging
 
-from boldly.errors import ConfigError, ModelError
+from boldly.errors import ModelError
 from boldly.lm.adapter import Adapter, adapted
 from boldly.lm.inspect import ModelFacts, check, check_context, check_vocabulary, is_hub_name, read_json
 from boldly.lm.model import LanguageModel
-
-Dtype = Literal["auto", "float32", "bfloat16", "float64"]
+from boldly.pretrained import Dtype, dtype_of, first_line, misfit, no_bars, not_finite, place_of
 
 _HUB_FILES = ["*.json", "*.safetensors", "*.model", "*.tiktoken", "*.txt", "*.jinja"]
 _HUB_SECONDS = 5
@@ -56,9 +53,9 @@ def load(
     folder = _fetch(directory) if is_hub_name(directory) else Path(directory).expanduser()
     facts = check(folder)
     _refuse_remote_code(folder, facts)
-    place = _device(device)
+    place = place_of(device)
     tokenizer = _tokenizer(folder)
-    module = read_module(folder, dtype=_dtype(dtype, place), device=place)
+    module = read_module(folder, dtype=dtype_of(dtype, place), device=place)
     rows = _rows(module)
     check_vocabulary(folder, largest=max(tokenizer.get_vocab().values(), default=-1), rows=rows)
     end_tokens = _end_tokens(folder, tokenizer, module.generation_config, rows)
@@ -102,32 +99,17 @@ def read_module(
                 output_loading_info=True,
             ),
         )
-    for kind in ("missing", "unexpected", "mismatched"):
-        if info[f"{kind}_keys"]:
-            names = sorted(map(str, info[f"{kind}_keys"]))
-            raise ModelError(
-                f"{folder} has {len(names)} {kind} tensors, the first of them {names[0]}; "
-                f"write the model out again with the class that its config.json names, `{type(module).__name__}`."
-            )
-    for name, tensor in module.state_dict().items():
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise ModelError(
-                f"{name} in {folder} has values that are not finite, so every answer would be noise; "
-                f"write `model: PATH` with an earlier checkpoint."
-            )
+    if wrong := misfit(info):
+        raise ModelError(
+            f"{folder} has {wrong}; "
+            f"write the model out again with the class that its config.json names, `{type(module).__name__}`."
+        )
+    if name := not_finite(module):
+        raise ModelError(
+            f"{name} in {folder} has values that are not finite, so every answer would be noise; "
+            f"write `model: PATH` with an earlier checkpoint."
+        )
     return module.to(device).eval()
-
-
-@contextmanager
-def no_bars() -> Iterator[None]:
-    """No progress bars of transformers' own: every iterate that is read or written would draw one."""
-    had = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if had:
-            logging.enable_progress_bar()
 
 
 def _fetch(name: str | Path) -> Path:
@@ -143,7 +125,7 @@ def _fetch(name: str | Path) -> Path:
             )
         )
     except Exception as error:
-        why = _first_line(error).partition(". ")[0]
+        why = first_line(error).partition(". ")[0]
         raise ModelError(
             f"{name} is no directory here and could not be fetched from the Hub ({why}); write `model: ./{name}` for a "
             f"directory, or fetch it once where there is a network with `hf download {repository}`."
@@ -199,7 +181,7 @@ def _reading(folder: Path, what: str, read: Callable[[], Any]) -> Any:
         return read()
     except Exception as error:
         raise ModelError(
-            f"transformers can't read {what} of {folder} ({_first_line(error)}); "
+            f"transformers can't read {what} of {folder} ({first_line(error)}); "
             f"write the model and its tokenizer out again with save_pretrained."
         ) from error
 
@@ -265,29 +247,3 @@ def _chat(folder: Path, tokenizer: PreTrainedTokenizerBase, chat: bool | Literal
     if chat is True and not has_template:
         raise ModelError(f"{folder} has no chat template; write `chat: false`, or add chat_template.jinja to it.")
     return has_template if chat == "auto" else chat
-
-
-def _device(device: str) -> torch.device:
-    if device == "auto":
-        return torch.device(
-            "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-        )
-    try:
-        place = torch.device(device)
-        torch.empty(1, device=place)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ConfigError(
-            f"`device` is {device}, which can't be used here ({_first_line(error)}): write `device: auto`."
-        ) from error
-    return place
-
-
-def _dtype(dtype: Dtype, place: torch.device) -> torch.dtype:
-    if dtype != "auto":
-        return getattr(torch, dtype)
-    has_bfloat16 = place.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.bfloat16 if has_bfloat16 else torch.float32
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
