@@ -16,7 +16,7 @@ REGISTRIES = {
     "references.md": "boldly.references:REFERENCES",
     "samplers.md": "boldly.samplers:SAMPLERS",
     "selectors.md": "boldly.selectors:SELECTORS",
-    "oracles.md": "boldly.oracles:ORACLES",
+    "oracles.md": "boldly.oracles.registry:ORACLES",
     "learners.md": "boldly.lm.learners:LEARNERS",
     "lab.md": "boldly.lab.experiments:EXPERIMENTS",
 }

@@ -12,6 +12,7 @@ from boldly.loop import Schedule
 from boldly.objectives import Pairs, xpo
 from boldly.oracles import BradleyTerry
 from boldly.samplers import Sampler
+from boldly.testing import query
 
 
 def table() -> Pairs:
@@ -54,7 +55,7 @@ def test_every_recipe_builds_and_agrees_on_hypotheses(recipe: str):
 def test_the_oracle_is_the_bundled_tasks():
     oracle = build_oracle(read_config(flags={"oracle.price": "0.5"}))
     assert isinstance(oracle, BradleyTerry)
-    assert (oracle.name, oracle.price) == ("bradley_terry:boldly.data.task:reward", 0.5)
+    assert (oracle.name, oracle.bound(query())) == ("bradley_terry:boldly.data.task:reward", 0.5)
 
 
 def test_sections_become_what_they_describe():

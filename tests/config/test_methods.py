@@ -9,7 +9,7 @@ from boldly.hypotheses import Hypotheses
 from boldly.lm.load import Adapter, Dtype
 from boldly.lm.model import Generation
 from boldly.loop import Schedule
-from boldly.oracles import ORACLES
+from boldly.oracles.registry import ORACLES
 
 METHODS = [(section, name) for section, registry in REGISTRIES.items() for name in registry]
 

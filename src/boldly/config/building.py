@@ -11,7 +11,8 @@ from boldly.lm.load import Adapter
 from boldly.lm.model import Generation
 from boldly.loop import Parts, Schedule
 from boldly.objectives import OBJECTIVES
-from boldly.oracles import ORACLES, Oracle
+from boldly.oracles import Oracle
+from boldly.oracles.registry import ORACLES
 from boldly.references import REFERENCES
 from boldly.samplers import SAMPLERS
 from boldly.selectors import SELECTORS

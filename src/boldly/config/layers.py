@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from boldly.config.documents import Key, nearest, parse_document, parse_value, read_document, written
-from boldly.config.schema import PARTS, RunConfig
+from boldly.config.schema import PART_KEYS, RunConfig
 from boldly.errors import ConfigError
 
 Place = Literal["default", "recipe", "file", "argument", "environment", "flag"]
@@ -157,7 +157,7 @@ def _put(into: dict[str, Any], values: Mapping[str, Any], at: Key, layer: Layer,
         below = into.get(name)
         origins[key] = layer
         if isinstance(value, Mapping):
-            if not isinstance(below, dict) or (name in PARTS and value.get("name", below["name"]) != below["name"]):
+            if not isinstance(below, dict) or (key in PART_KEYS and value.get("name", below["name"]) != below["name"]):
                 below = {}
             into[name] = dict(below)
             _put(into[name], value, key, layer, origins)
@@ -165,9 +165,16 @@ def _put(into: dict[str, Any], values: Mapping[str, Any], at: Key, layer: Layer,
             into[name] = value
 
 
-def _normal(values: dict[str, Any]) -> dict[str, Any]:
+def _normal(values: dict[str, Any], at: Key = ()) -> dict[str, Any]:
     """A part that is given by its name alone is a mapping with that name."""
-    return {key: {"name": value} if key in PARTS and isinstance(value, str) else value for key, value in values.items()}
+    return {name: _named(value, (*at, name)) for name, value in values.items()}
+
+
+def _named(value: Any, key: Key) -> Any:
+    if isinstance(value, str) and key in PART_KEYS:
+        return {"name": value}
+    within = any(part[: len(key)] == key != part for part in PART_KEYS)
+    return _normal(dict(value), key) if within and isinstance(value, Mapping) else value
 
 
 def _from_texts(pairs: Mapping[Key, str], named: Callable[[Key], str]) -> dict[str, Any]:
@@ -175,14 +182,14 @@ def _from_texts(pairs: Mapping[Key, str], named: Callable[[Key], str]) -> dict[s
     for key, text in pairs.items():
         value = text if _is_text(key) else parse_value(text, named(key))
         here = values
-        for word in key[:-1]:
+        for depth, word in enumerate(key[:-1], start=1):
             below = here.get(word)
-            if isinstance(below, str) and key[0] in PARTS:
+            if isinstance(below, str) and key[:depth] in PART_KEYS:
                 below = {"name": below}
             here[word] = below if isinstance(below, dict) else {}
             here = here[word]
         already = here.get(key[-1])
-        if isinstance(already, dict) and isinstance(value, str) and key[-1] in PARTS:
+        if isinstance(already, dict) and isinstance(value, str) and key in PART_KEYS:
             value = {"name": value, **already}
         here[key[-1]] = value
     return _normal(values)
@@ -190,8 +197,8 @@ def _from_texts(pairs: Mapping[Key, str], named: Callable[[Key], str]) -> dict[s
 
 def _is_text(key: Key) -> bool:
     """Whether a key takes any text as it is, so that it needs no quotes: --output 2024."""
-    if len(key) == 2:
-        return key[0] in PARTS and key[1] == "name"
+    if key[:-1] in PART_KEYS:
+        return key[-1] == "name"
     return len(key) == 1 and key[0] in RunConfig.model_fields and RunConfig.model_fields[key[0]].annotation is str
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from boldly.lm.learners import LEARNERS
 from boldly.objectives import OBJECTIVES
-from boldly.oracles import ORACLES
+from boldly.oracles.registry import ORACLES
 from boldly.references import REFERENCES
 from boldly.samplers import SAMPLERS
 from boldly.selectors import SELECTORS

@@ -23,8 +23,9 @@ from boldly.config.methods import REGISTRIES, function_of
 from boldly.config.options import WORDS, options_model
 from boldly.config.pairing import check_pairing
 from boldly.config.problems import Problem, problems_of, refuse
-from boldly.config.schema import PARTS, RunConfig
+from boldly.config.schema import PART_KEYS, PARTS, RunConfig
 from boldly.hypotheses import Hypotheses
+from boldly.oracles.bradley_terry import bradley_terry
 from boldly.trackers import check_installed
 
 M = TypeVar("M", bound=BaseModel)
@@ -80,10 +81,15 @@ def _resolved(settings: Settings) -> RunConfig:
     """The settings, typed, with every option of every method filled in."""
     values = _sized(settings.values)
     config, problems = _validated(RunConfig, values, (), _section_examples())
-    for section in PARTS:
-        if isinstance(values.get(section), dict):
-            values[section], wrong = _part(section, values)
+    for key in PART_KEYS:
+        within = _holder(values, key)
+        if isinstance(within.get(key[-1]), dict):
+            within[key[-1]], wrong = _part(key, within[key[-1]], values)
             problems += wrong
+    if isinstance(values.get("rehearsal"), dict):
+        model = options_model(bradley_terry, without=("function",))
+        _, wrong = _validated(model, values["rehearsal"], ("rehearsal",), _EXAMPLES)
+        problems += wrong
     if isinstance(values.get("hypotheses"), dict):
         options, wrong = _validated(options_model(Hypotheses), values["hypotheses"], ("hypotheses",), _EXAMPLES)
         values["hypotheses"] = options.model_dump() if options else None
@@ -93,6 +99,16 @@ def _resolved(settings: Settings) -> RunConfig:
     values["recipe"] = config.recipe
     values["output"] = config.output or f"runs/{config.recipe}-seed{config.seed}"
     return RunConfig.model_validate(values)
+
+
+def _holder(values: dict[str, Any], key: Key) -> dict[str, Any]:
+    """The mapping that holds the last word of a key, copied on the way; an empty one where there is none."""
+    for name in key[:-1]:
+        if not isinstance(values.get(name), dict):
+            return {}
+        values[name] = dict(values[name])
+        values = values[name]
+    return values
 
 
 def _sized(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -109,22 +125,22 @@ def _is_bundled(values: Mapping[str, Any]) -> bool:
     return values.get("model", "bundled") in ("bundled", "bundled-rare")
 
 
-def _part(section: str, values: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
+def _part(key: Key, part: Mapping[str, Any], values: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
     """A part with all its options, and what is wrong with it."""
-    given = dict(values[section])
+    given, section, called = dict(part), key[-1], ".".join(key)
     name, registry = given.pop("name", None), REGISTRIES[section]
     if name is None:
         example = _section_examples().get(section, next(iter(registry)))
-        return given, [Problem((section,), f"`{section}` has no name", ((section, "name"), example), given)]
+        return given, [Problem(key, f"`{called}` has no name", ((*key, "name"), example), given)]
     if name not in registry:
         example = nearest(str(name), list(registry)) or next(iter(registry))
-        why = f"`{section}` is {written(name)}, which is none of {', '.join(registry)}"
-        return given, [Problem((section, "name"), why, ((section, "name"), example))]
+        why = f"`{called}` is {written(name)}, which is none of {', '.join(registry)}"
+        return given, [Problem((*key, "name"), why, ((*key, "name"), example))]
     model = options_model(function_of(registry[name]))
     for option, value in _run_wide(section, values).items():
         if option in model.model_fields:
             given.setdefault(option, value)
-    options, problems = _validated(model, given, (section,), _EXAMPLES, values[section])
+    options, problems = _validated(model, given, key, _EXAMPLES, part)
     return {"name": name, **(options.model_dump() if options else given)}, problems
 
 

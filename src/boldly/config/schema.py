@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 Positive = Annotated[int, Field(gt=0)]
+Money = Annotated[float, Field(ge=0)]
 
 
 class Section(BaseModel):
@@ -61,7 +62,22 @@ class EvaluationConfig(Section):
     prompts: Positive = Field(default=128, description="held-out prompts that are answered")
     every: Positive = Field(default=1, description="rounds from one evaluation to the next")
     labels: Positive | None = Field(
-        default=None, description="labels for the win rate where the oracle has no reward, beside the budget"
+        default=None, description="labels for the win rate where the oracle has no free reward, beside the budget"
+    )
+    money: Money | None = Field(default=None, description="what those labels may cost in all")
+    oracle: Part | None = Field(
+        default=None, description="who judges the held-out answers and is never trained on; null is the run's oracle"
+    )
+
+
+class ConsistencyConfig(Section):
+    """How the labels themselves are checked, beside the budget."""
+
+    share: float = Field(default=0.1, gt=0, le=1, description="share of the labels that are asked for again")
+    labels: Positive | None = Field(default=None, description="checks that may be bought; null is no limit")
+    money: Money | None = Field(default=None, description="what the checks may cost in all")
+    oracle: Part | None = Field(
+        default=None, description="who is asked; null asks the run's oracle with the responses the other way round"
     )
 
 
@@ -97,6 +113,15 @@ class RunConfig(Section):
         description="who says which response is better",
     )
     budget: Positive = Field(default=256, description="labels that may be bought")
+    money: Money | None = Field(
+        default=None, description="what those labels may cost in all, in the currency of the oracle's prices"
+    )
+    labels: str = Field(
+        default="", description="train on the labels of this run, ledger or file, and buy none; the oracle only judges"
+    )
+    ledger: str = Field(
+        default="", description="postgresql://host/database?schema=NAME; the run's directory if not given"
+    )
     output: str = Field(default="", description="the run's directory; runs/RECIPE-seedN if not given")
     seed: int = Field(default=0, ge=0, description="of everything that is drawn at random")
     sampler: Part = Field(description="who draws the responses")
@@ -110,6 +135,12 @@ class RunConfig(Section):
     schedule: ScheduleConfig = Field(default=ScheduleConfig(), description="how much happens in a round")
     generation: GenerationConfig = Field(default=GenerationConfig(), description="how responses are drawn")
     evaluation: EvaluationConfig = Field(default=EvaluationConfig(), description="how iterates are judged")
+    consistency: ConsistencyConfig | None = Field(
+        default=None, description="how labels are checked: {} for a tenth, the other way round; null for no checks"
+    )
+    rehearsal: dict[str, Any] | None = Field(
+        default=None, description="options of the simulated labeller of `--rehearse`; null is what suits the oracle"
+    )
     report_to: Annotated[tuple[Tracker, ...], BeforeValidator(_several), Field(strict=False)] = Field(
         default=(), description="trackers: tensorboard, wandb, trackio"
     )
@@ -122,3 +153,9 @@ class RunConfig(Section):
 
 
 PARTS = ("oracle", "sampler", "selector", "reference", "objective", "learner")
+PART_KEYS: tuple[tuple[str, ...], ...] = (
+    *((name,) for name in PARTS),
+    ("evaluation", "oracle"),
+    ("consistency", "oracle"),
+)
+"""Where a configuration names a method with its options; the last word of each key is the method's kind."""
