@@ -18,6 +18,7 @@ from boldly.lm.memory import within_memory
 from boldly.lm.model import Generation, LanguageModel
 from boldly.lm.network import still
 from boldly.lm.pack import Group, group
+from boldly.lm.say import beginnings
 from boldly.lm.score import log_probs
 from boldly.lm.weights import AdapterWeights, averaged, taken, worn
 from boldly.policy import Policy
@@ -64,6 +65,12 @@ class LMPolicy:
         groups = self.groups(prompts, responses)
         with self.in_place(), torch.no_grad(), still(self.lm.module):
             return self._within_memory(lambda n: log_probs(self.lm, groups, batch_tokens=n)).cpu()
+
+    def say(self, questions: Sequence[Prompt], answers: Sequence[Sequence[str]]) -> Float[Tensor, "questions answers"]:
+        """log of the probability that the response to a question begins with a spelling of each answer (nats)."""
+        tokens = [encode(self.lm, question) for question in questions]
+        with self.in_place(), torch.no_grad(), still(self.lm.module):
+            return self._within_memory(lambda n: beginnings(self.lm, tokens, answers, batch_tokens=n)).cpu()
 
     def features(self, prompts: Sequence[Prompt], responses: Sequence[Response]) -> Float[Tensor, "responses features"]:
         """What a small reward model may see of each response (see `boldly.lm.features`)."""
