@@ -7,6 +7,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 from sqlalchemy import Connection
 
 from boldly.ledger.sql.in_file import FileDatabase
+from boldly.ledger.sql.location import parse
 
 T = TypeVar("T")
 
@@ -31,6 +32,12 @@ class Database(Protocol):
 def open_database(location: str | Path, *, read_only: bool, exclusive: bool) -> Database:
     """The database at a location, with its tables brought to the newest version by a writer.
 
-    Raises `StorageError` if it can't be opened, is held by another process, or was written by a newer boldly.
+    Raises `StorageError` if it can't be opened, is held by another process, or was written by a newer boldly, and
+    `ConfigError` for a location that names none.
     """
-    return FileDatabase(Path(location), read_only=read_only, exclusive=exclusive)
+    place = parse(location)
+    if isinstance(place, Path):
+        return FileDatabase(place, read_only=read_only, exclusive=exclusive)
+    from boldly.ledger.sql.on_server import ServerDatabase
+
+    return ServerDatabase(place, read_only=read_only, exclusive=exclusive)
