@@ -17,9 +17,9 @@ LAYERS = (
     {"types", "errors", "randomness", "policy"},
     {"objectives", "references"},
     {"samplers", "selectors", "oracles", "ledger", "loop"}
-    | {"learner", "hypotheses", "beliefs", "tables", "progress", "data"},
+    | {"learner", "hypotheses", "beliefs", "tables", "progress", "data", "records"},
     {"pretrained"},
-    {"lab", "lm", "ledger.sql", "cluster", "oracles.reward_model"},
+    {"lab", "lm", "ledger.sql", "cluster", "oracles.reward_model", "oracles.judge"},
     {"config", "metrics", "trackers", "testing", "lab.experiments"},
     {"report", "web"},
     {"runner"},
