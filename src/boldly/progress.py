@@ -79,7 +79,11 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a run ends with. `best` is the number of the iterate that was returned, by held-out reward or win rate."""
+    """What a run ends with. `best` is the number of the iterate that was returned, by held-out reward or win rate.
+
+    `bought` are the labels among `labels` that were paid for in this run; `money` is what was spent in all accounts.
+    `short` says why the budget of labels was not reached where the money did not suffice.
+    """
 
     run: Path
     recipe: str
@@ -94,3 +98,6 @@ class Result:
     model: Path
     report: Path
     resumed: bool
+    bought: int = 0
+    money: float = 0.0
+    short: str = ""

@@ -23,7 +23,8 @@ def test_what_it_writes_is_a_configuration_that_works(recipe: str, capsys: pytes
     assert config.adapter is not None
     assert config.learner.options["learning_rate"] == 1e-4
     query = Query(Prompt("2+2?", {"answer": 4}), response("it is 4"), response("no idea"), 0, 0)
-    ((_, verdict),) = build_oracle(config)([query])
+    (said,) = build_oracle(config.oracle)([query])
+    verdict = said.verdict
     assert verdict == Preference(1.0)
 
 

@@ -53,7 +53,7 @@ def test_every_recipe_builds_and_agrees_on_hypotheses(recipe: str):
 
 
 def test_the_oracle_is_the_bundled_tasks():
-    oracle = build_oracle(read_config(flags={"oracle.price": "0.5"}))
+    oracle = build_oracle(read_config(flags={"oracle.price": "0.5"}).oracle)
     assert isinstance(oracle, BradleyTerry)
     assert (oracle.name, oracle.bound(query())) == ("bradley_terry:boldly.data.task:reward", 0.5)
 

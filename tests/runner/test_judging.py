@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from boldly.errors import OracleUnavailable
-from boldly.ledger.memory import MemoryLedger
+from boldly.ledger import Budget, MemoryLedger
 from boldly.oracles import Program
 from boldly.progress import Evaluation, Interval, Record
 from boldly.runner.judging import Judge, best
@@ -22,7 +22,7 @@ def policy(t):
 
 
 def judge(function, *, labels=0, evaluations=1, timeout=60.0):
-    return Judge(BASE, PROMPTS, Program(function, timeout=timeout), MemoryLedger(), labels, evaluations, seed=0)
+    return Judge(BASE, PROMPTS, Program(function, timeout=timeout), MemoryLedger(), Budget(labels), evaluations, seed=0)
 
 
 def prefer(prompt, a, b):

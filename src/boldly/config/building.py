@@ -3,7 +3,7 @@
 from functools import partial
 
 from boldly.config.methods import function_of
-from boldly.config.schema import RunConfig
+from boldly.config.schema import Part, RunConfig
 from boldly.hypotheses import Hypotheses
 from boldly.learner import Learner
 from boldly.lm.learners import LEARNERS
@@ -29,9 +29,9 @@ def build(config: RunConfig) -> Parts:
     )
 
 
-def build_oracle(config: RunConfig) -> Oracle:
-    """The oracle; imports the user's code. Raises `OracleError` where that can't be asked."""
-    return function_of(ORACLES[config.oracle.name])(**config.oracle.options)
+def build_oracle(part: Part) -> Oracle:
+    """An oracle; imports the user's code. Raises `OracleError` where that can't be asked."""
+    return function_of(ORACLES[part.name])(**part.options)
 
 
 def schedule(config: RunConfig) -> Schedule:

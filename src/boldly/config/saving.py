@@ -7,12 +7,11 @@ from typing import Any
 import yaml
 
 from boldly.config.documents import Key, written
+from boldly.config.locations import CONFIG_FILE
 from boldly.config.reading import read_settings
 from boldly.config.schema import RunConfig
 from boldly.errors import ConfigError
 from boldly.oracles import is_held
-
-CONFIG_FILE = "config.yaml"
 
 _FREE: tuple[Key, ...] = (
     ("budget",),

@@ -36,6 +36,12 @@ def decode(lm: LanguageModel, tokens: Sequence[int]) -> str:
     return cast(str, lm.tokenizer.decode(list(said), skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
 
+def encode_response(lm: LanguageModel, text: str) -> tuple[int, ...]:
+    """The tokens of a response that somebody else wrote, ended as the model ends its own."""
+    tokens = cast(list[int], lm.tokenizer(text, add_special_tokens=False)["input_ids"])
+    return (*tokens, lm.end_tokens[0])
+
+
 def _chat(lm: LanguageModel, prompt: Prompt) -> tuple[int, ...]:
     messages = prompt.messages
     unfinished = messages[-1]["role"] == "assistant"

@@ -7,7 +7,9 @@ from boldly.oracles.asking import answer
 from boldly.oracles.bradley_terry import BradleyTerry
 from boldly.oracles.functions import is_held, load_function, spec_of
 from boldly.oracles.program import Program
+from boldly.oracles.people import People
 from boldly.oracles.protocol import Answer, Following, Oracle, Outside, Recording, Reward
+from boldly.oracles.recorded import Recorded
 
 __all__ = [
     "Answer",
@@ -15,7 +17,9 @@ __all__ = [
     "Following",
     "Oracle",
     "Outside",
+    "People",
     "Program",
+    "Recorded",
     "Recording",
     "Reward",
     "answer",

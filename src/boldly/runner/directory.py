@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from boldly.config.locations import LEDGER_FILE
 from boldly.config.saving import differences, dump, refuse_changes, refuse_fork, saved_config
 from boldly.config.schema import RunConfig
 from boldly.errors import ConfigError, StorageError
@@ -28,7 +29,11 @@ class RunDirectory:
 
     @property
     def ledger(self) -> Path:
-        return self.root / "ledger.sqlite"
+        return self.root / LEDGER_FILE
+
+    @property
+    def lock(self) -> Path:
+        return self.root / f"{LEDGER_FILE}.lock"
 
     @property
     def iterates(self) -> Path:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
-from boldly.errors import OracleUnavailable
+from boldly.errors import BudgetSpent, OracleUnavailable
 from boldly.ledger import Budget, Ledger
 from boldly.metrics import Sample
 from boldly.metrics.evaluate import evaluate, rewards_of
@@ -29,16 +29,17 @@ Criterion = Literal["reward", "win_rate", "newest"]
 class Judge:
     """Answers every held-out prompt once with an iterate and sets the answers beside the base model's.
 
-    With a reward behind the oracle that costs nothing. Without one, the win rate against the base is bought from the
-    evaluation account, up to `labels` in all, the same share for each of `evaluations`; where `labels` is 0 there is no
-    win rate. None is bought for iterate 0, which is the base itself.
+    With a reward behind the oracle and no price on its labels that costs nothing. Otherwise the win rate against the
+    base is bought from the evaluation account, within `budget`, the same share for each of `evaluations`; where that
+    is 0 labels there is no win rate. None is bought for iterate 0, which is the base itself. Without an `oracle` nobody
+    judges.
     """
 
     base: Policy
     prompts: Sequence[Prompt]
-    oracle: Oracle
+    oracle: Oracle | None
     ledger: Ledger
-    labels: int
+    budget: Budget
     evaluations: int
     seed: int
     kind: Kind | None = None
@@ -53,7 +54,7 @@ class Judge:
     @property
     def share(self) -> int:
         """How many comparisons are bought for one iterate."""
-        return min(len(self.prompts), max(1, self.labels // max(1, self.evaluations)))
+        return min(len(self.prompts), max(1, (self.budget.labels or 0) // max(1, self.evaluations)))
 
     @cached_property
     def reward(self) -> Reward | None:
@@ -61,7 +62,7 @@ class Judge:
 
         Raises `OracleUnavailable` if it fails at the base model's first responses: it would at all the others.
         """
-        ask = self.oracle.reward
+        ask = self.oracle.reward if self.oracle and not self._priced(self.oracle) else None
         if ask is None:
             return None
 
@@ -74,7 +75,13 @@ class Judge:
         self._refuse_broken(reward)
         return reward
 
+    def _priced(self, oracle: Oracle) -> bool:
+        """Whether asking costs something, so that what is asked has to stand in the ledger."""
+        drawn = zip(self.prompts[:1], self.base_responses[:1], strict=True)
+        return any(oracle.bound(Query(prompt, said, said, 0, 0, account="evaluation")) > 0 for prompt, said in drawn)
+
     def _refuse_broken(self, reward: Reward) -> None:
+        assert self.oracle is not None
         reason = ""
         for prompt, response in list(zip(self.prompts, self.base_responses, strict=True))[:_TRIED]:
             try:
@@ -91,7 +98,7 @@ class Judge:
 
     def __call__(self, policy: Policy, iterate: int) -> Evaluation:
         """The evaluation of iterate number `iterate`; the same answers whenever it is made."""
-        bought = self.reward is None and self.labels > 0 and iterate > 0
+        bought = self.oracle is not None and self.reward is None and bool(self.budget.labels) and iterate > 0
         evaluation, self.answers[iterate] = evaluate(
             policy,
             self.base,
@@ -120,24 +127,25 @@ class Judge:
         ]
 
     def _buy(self, responses: Sequence[Response], iterate: int) -> list[float | None]:
-        """The probability that each of the first responses, a share of `labels`, beats the base's.
+        """The probability that each of the first responses, a share of the budget, beats the base's.
 
-        From labels; sides change in every other query.
+        From labels; sides change in every other query. Raises `WaitingForLabels` where people have to judge.
         """
+        assert self.oracle is not None
         queries = [
             Query(prompt, *((own, base) if place % 2 else (base, own)), iterate, place, account="evaluation")
             for place, (prompt, own, base) in enumerate(zip(self.prompts, responses, self.base_responses, strict=True))
         ]
         queries = queries[: self.share]
-        affordable = self.labels - self.ledger.spent("evaluation").labels
+        affordable = (self.budget.labels or 0) - self.ledger.spent("evaluation").labels
         known = {label.query.id for label in self.ledger.labels("evaluation")}
         wanted = [query for query in queries if query.id not in known and query.a.text != query.b.text][
             : max(0, affordable)
         ]
         self.ledger.ask(wanted)
         # Nobody answering leaves the iterate unjudged; if the oracle is gone, the next round's labels will say so.
-        with suppress(OracleUnavailable):
-            deque(answer(self.ledger, self.oracle, wanted, budget=Budget(self.labels)), maxlen=0)
+        with suppress(OracleUnavailable, BudgetSpent):
+            deque(answer(self.ledger, self.oracle, wanted, budget=self.budget), maxlen=0)
         verdicts = {label.query.id: preference_of(label.verdict) for label in self.ledger.labels("evaluation")}
         return [self._own(query, verdicts) for query in queries]
 

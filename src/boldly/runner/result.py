@@ -1,7 +1,7 @@
 """`result.json`: what a run ended with."""
 
 import json
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,9 @@ def load_result(run: RunDirectory) -> Result:
     """The result that was saved, as it stands now: resumed, and where the run lies now."""
     try:
         row = json.loads(run.result.read_text(encoding="utf-8"))
-        values: dict[str, Any] = {field.name: row[field.name] for field in fields(Result)}
+        values: dict[str, Any] = {
+            field.name: row[field.name] for field in fields(Result) if field.default is MISSING or field.name in row
+        }
         for name in [name for name in values if f"{name}_interval" in row]:
             low, high = row[f"{name}_interval"]
             values[name] = Interval(row[name], low, high, row[f"{name}_n"])
