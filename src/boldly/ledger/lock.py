@@ -56,6 +56,18 @@ class Lock:
         os.close(self._file)
 
 
+def is_held(path: Path) -> bool:
+    """Whether a process holds the lock file at `path`; a file that isn't there, or can't be read, is free."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 _held: "weakref.WeakSet[Lock]" = weakref.WeakSet()
 
 

@@ -1,92 +1,93 @@
 """Whether what is stored is what its id says: identity is content."""
 
+import hashlib
 import struct
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from multiprocessing import get_context
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Select, select
 
+from boldly.ledger.json_text import dump
 from boldly.ledger.sql import schema
-from boldly.ledger.sql.rows import read_prompt, read_response
+from boldly.ledger.sql.rows import read_prompt, read_response, unpack
 from boldly.ledger.sql.verify.faults import Fault
-from boldly.types import ACCOUNTS, content_id
+from boldly.types import ACCOUNTS
 
 ID = "the id of a prompt, a response or a query is the hash of its content"
 PAIR = "a query is about responses to its own prompt, in an account that there is"
-BATCH = 5_000
 
-Rows = Sequence[tuple[Any, ...]]
+_BATCH = 5_000
+_UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, struct.error)
 
-
-def altered(connection: Connection, processes: int) -> Iterator[Fault]:
-    """Prompts, responses and queries whose content is not what their id was made of, hashed in so many processes."""
-    for check, statement in _CHECKS:
-        batches = connection.execute(statement, execution_options={"yield_per": BATCH}).partitions()
-        chunks = ([tuple(row) for row in batch] for batch in batches)
-        if processes == 1:
-            for chunk in chunks:
-                yield from check(chunk)
-        else:
-            with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
-                yield from _spread(pool, check, chunks, 2 * processes)
+Row = Sequence[Any]
 
 
-def _spread(
-    pool: ProcessPoolExecutor, check: Callable[[Rows], list[Fault]], chunks: Iterator[Rows], ahead: int
-) -> Iterator[Fault]:
-    """The faults of all chunks, of which no more than `ahead` wait at any time."""
-    waiting: deque[Future[list[Fault]]] = deque()
-    for chunk in chunks:
-        waiting.append(pool.submit(check, chunk))
-        if len(waiting) > ahead:
-            yield from waiting.popleft().result()
-    for future in waiting:
-        yield from future.result()
+def altered(connection: Connection) -> Iterator[Fault]:
+    """Prompts, responses and queries whose content is not what their id was made of."""
+    for table, statement, look in (
+        ("prompts", _prompts(), _prompt),
+        ("responses", _responses(), _response),
+        ("queries", _queries(), _query),
+    ):
+        for row in connection.execute(statement, execution_options={"yield_per": _BATCH}):
+            yield from (Fault(rule, table, str(row[0]), what) for rule, what in look(row))
 
 
-def _prompts(rows: Rows) -> list[Fault]:
-    return [
-        Fault(ID, "prompts", str(number), f"its id is {stored} and its content is another")
-        for number, stored, *content in rows
-        if _id(lambda columns: read_prompt(*columns).id, content) != stored
-    ]
+def _prompt(row: Row) -> Iterator[tuple[str, str]]:
+    _, stored, content, facts = row
+    if _hash(f"[{content},{facts}]") != stored and _read(lambda: read_prompt(content, facts).id) != stored:
+        yield ID, f"its id is {stored} and its content is another"
 
 
-def _responses(rows: Rows) -> list[Fault]:
-    return [
-        Fault(ID, "responses", str(number), f"its id is {stored} and its content is another")
-        for number, stored, *content in rows
-        if _id(lambda columns: read_response(*columns, None, None, True).id, content) != stored
-    ]
+def _response(row: Row) -> Iterator[tuple[str, str]]:
+    _, stored, text, tokens, origin = row
+    written = _read(lambda: f"[{str(list(unpack(tokens))).replace(' ', '')},{text},{_dump(origin)}]")
+    if written is not None and _hash(written) == stored:
+        return
+    if _read(lambda: read_response(text, tokens, origin, None, None, True).id) != stored:
+        yield ID, f"its id is {stored} and its content is another"
 
 
-def _queries(rows: Rows) -> list[Fault]:
-    found: list[Fault] = []
-    for number, stored, account, round, place, prompt_id, a, b, prompt, of_a, of_b, explored, of_explored in rows:
-        if content_id(account, round, place, prompt_id, a, b) != stored:
-            what = f"its id is {stored}, which its account, round, place, prompt and responses don't make"
-            found.append(Fault(ID, "queries", str(number), what))
-        if of_a != prompt or of_b != prompt or (explored is not None and of_explored != prompt):
-            found.append(Fault(PAIR, "queries", str(number), f"a response of it is not to prompt {prompt}"))
-        if account not in ACCOUNTS:
-            found.append(Fault(PAIR, "queries", str(number), f"there is no account {account!r}"))
-    return found
+def _query(row: Row) -> Iterator[tuple[str, str]]:
+    _, stored, account, round, place, prompt_id, a, b, prompt, of_a, of_b, explored, of_explored = row
+    if _hash(f'["{account}",{round},{place},"{prompt_id}","{a}","{b}"]') != stored:
+        yield ID, f"its id is {stored}, which its account, round, place, prompt and responses don't make"
+    if of_a != prompt or of_b != prompt or (explored is not None and of_explored != prompt):
+        yield PAIR, f"a response of it is not to prompt {prompt}"
+    if account not in ACCOUNTS:
+        yield PAIR, f"there is no account {account!r}"
 
 
-def _id(read: Callable[[Sequence[Any]], str], content: Sequence[Any]) -> str | None:
-    """The id that content makes, or None where it can't be read."""
+def _hash(text: str) -> str:
+    """`content_id` of what `text` is the canonical JSON of; stored JSON mostly is, and writing it anew takes longer."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:20]
+
+
+_dump = lru_cache(1024)(dump)
+
+
+def _read(content: Callable[[], str]) -> str | None:
+    """What content makes, or None where it can't be read."""
     try:
-        return read(content)
-    except (ValueError, TypeError, KeyError, AttributeError, struct.error):
+        return content()
+    except _UNREADABLE:
         return None
 
 
-def _asked() -> Select[Any]:
+def _prompts() -> Select[*tuple[Any, ...]]:
+    prompt = schema.prompts.c
+    return select(prompt.number, prompt.id, prompt.content, prompt.facts).order_by(prompt.number)
+
+
+def _responses() -> Select[*tuple[Any, ...]]:
+    said = schema.responses.c
+    return select(said.number, said.id, said.text, said.tokens, said.origin).order_by(said.number)
+
+
+def _queries() -> Select[*tuple[Any, ...]]:
     query, prompt = schema.queries.c, schema.prompts.c
-    a, b, explored = (schema.responses.alias(name) for name in ("ra", "rb", "re"))
+    a, b, explored = (schema.responses.alias(name) for name in ("said_a", "said_b", "explored"))
     return (
         select(
             *(query.number, query.id, query.account, query.round, query.place, prompt.id, a.c.id, b.c.id),
@@ -100,20 +101,3 @@ def _asked() -> Select[Any]:
         )
         .order_by(query.number)
     )
-
-
-def _stored() -> tuple[tuple[Callable[[Rows], list[Fault]], Select[Any]], ...]:
-    prompt, response = schema.prompts.c, schema.responses.c
-    return (
-        (_prompts, select(prompt.number, prompt.id, prompt.content, prompt.facts).order_by(prompt.number)),
-        (
-            _responses,
-            select(response.number, response.id, response.text, response.tokens, response.origin).order_by(
-                response.number
-            ),
-        ),
-        (_queries, _asked()),
-    )
-
-
-_CHECKS = _stored()

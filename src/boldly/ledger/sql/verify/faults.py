@@ -43,5 +43,10 @@ class Faults:
         for fault in faults:
             self.add(fault)
 
+    def merge(self, others: "Faults") -> None:
+        """Take in what another collected, of other rules."""
+        self._counts |= others._counts
+        self._shown |= others._shown
+
     def violations(self) -> tuple[Violation, ...]:
         return tuple(Violation(rule, count, tuple(self._shown[rule])) for rule, count in self._counts.items())

@@ -39,14 +39,14 @@ def broken(connection: Connection) -> Iterator[Fault]:
     yield from _version(connection)
     for column in (
         *(schema.prompts.c.number, schema.responses.c.number, schema.queries.c.number, schema.attempts.c.id),
-        *(schema.calls.c.number, schema.labels.c.sequence),
+        *(schema.calls.c.number, schema.receipts.c.number, schema.labels.c.sequence),
     ):
         yield from _gaps(connection, column, first=0)
     for column in (schema.rounds.c.number, schema.iterates.c.number):
         yield from _gaps(connection, column, first=None)
     for rule, table, statement, describe in _RULES:
         for key, *values in connection.execute(statement):
-            yield Fault(rule, table.name, str(key), describe(*values))
+            yield Fault(rule, table, str(key), describe(*values))
 
 
 def _version(connection: Connection) -> Iterator[Fault]:
@@ -75,12 +75,14 @@ def _gaps(connection: Connection, column: ColumnElement[int] | Any, first: int |
         yield Fault(GAPS, table.name, str(number), f"there is no {number - 1} before it")
 
 
-def _timeless(table: Table) -> Select[Any]:
+def _timeless(table: Table) -> Select[*tuple[Any, ...]]:
     key = next(iter(table.primary_key.columns))
     return select(key, table.c.time).where(not_(table.c.time.like(_CENTURIES)))
 
 
-def _renumbered(group: ColumnElement[int] | Any, number: ColumnElement[int] | Any, first: int) -> Select[Any]:
+def _renumbered(
+    group: ColumnElement[int] | Any, number: ColumnElement[int] | Any, first: int
+) -> Select[*tuple[Any, ...]]:
     lowest, highest, count = func.min(number), func.max(number), func.count()
     return (
         select(group, count, lowest, highest)
@@ -90,7 +92,7 @@ def _renumbered(group: ColumnElement[int] | Any, number: ColumnElement[int] | An
     )
 
 
-def _unlabelled() -> Select[Any]:
+def _unlabelled() -> Select[*tuple[Any, ...]]:
     """Answers that are not the label of their query, where it has none that came before."""
     own, label, counted = schema.labels.alias("own"), schema.labels.alias("label"), schema.verdicts.alias("counted")
     joined = (
@@ -121,7 +123,7 @@ def _with_calls(start: FromClause) -> FromClause:
     )
 
 
-def _mispriced() -> Select[Any]:
+def _mispriced() -> Select[*tuple[Any, ...]]:
     settled = schema.attempts.join(schema.verdicts, _verdicts.attempt == _attempts.id)
     return (
         select(_attempts.id, _verdicts.price, _cost())
@@ -132,7 +134,7 @@ def _mispriced() -> Select[Any]:
     )
 
 
-def _overdrawn() -> Select[Any]:
+def _overdrawn() -> Select[*tuple[Any, ...]]:
     """Each call may be rounded by half a billionth."""
     called = schema.calls.join(schema.attempts, _attempts.id == _calls.attempt).outerjoin(
         schema.receipts, _receipts.call == _calls.number
@@ -145,7 +147,7 @@ def _overdrawn() -> Select[Any]:
     )
 
 
-def _dear() -> Select[Any]:
+def _dear() -> Select[*tuple[Any, ...]]:
     received = schema.receipts.join(schema.calls, _calls.number == _receipts.call)
     return (
         select(_receipts.call, _receipts.price, _calls.bound)
@@ -154,7 +156,7 @@ def _dear() -> Select[Any]:
     )
 
 
-def _odd_verdicts() -> Select[Any]:
+def _odd_verdicts() -> Select[*tuple[Any, ...]]:
     probability = _verdicts.probability
     possible = or_(
         and_(_verdicts.kind == "preference", probability.is_not(None), probability.between(0.0, 1.0)),
@@ -165,7 +167,7 @@ def _odd_verdicts() -> Select[Any]:
     )
 
 
-def _nameless() -> Select[Any]:
+def _nameless() -> Select[*tuple[Any, ...]]:
     return select(_verdicts.attempt, _verdicts.kind).where(_verdicts.source == "", _verdicts.kind != "unknown")
 
 
@@ -177,33 +179,45 @@ def _odd_numbers(count: int, lowest: int, highest: int) -> str:
     return f"it has {count}, numbered {lowest} to {highest}"
 
 
-Rule = tuple[str, Table, Select[Any], Callable[..., str]]
+def _odd_verdict(kind: str, probability: float | None, provenance: str) -> str:
+    return f"it is {kind!r} with probability {probability}, {provenance!r}"
+
+
+def _without_source(kind: str) -> str:
+    return f"a {kind} without a source"
+
+
+def _no_surplus(query: int, sequence: int | None) -> str:
+    if sequence is None:
+        return f"it answers query {query}, which has no label"
+    return f"it answered query {query} before its label {sequence} did"
+
+
+def _odd_price(price: float, cost: float) -> str:
+    return f"it costs {price!r} and its calls {cost!r}"
+
+
+def _too_much(bound: float, cost: float) -> str:
+    return f"its calls make {cost!r} of the {bound!r} reserved"
+
+
+def _too_dear(price: float, bound: float) -> str:
+    return f"the call cost {price!r} of at most {bound!r}"
+
+
+Rule = tuple[str, str, Select[*tuple[Any, ...]], Callable[..., str]]
 
 _RULES: tuple[Rule, ...] = (
-    (TRIES, schema.queries, _renumbered(_attempts.query, _attempts.number, 1), _odd_numbers),
-    (STEPS, schema.rounds, _renumbered(schema.steps.c.round, schema.steps.c.number, 0), _odd_numbers),
-    (
-        VERDICT,
-        schema.verdicts,
-        _odd_verdicts(),
-        lambda kind, p, provenance: f"it is {kind!r} with probability {p}, {provenance!r}",
-    ),
-    (SOURCE, schema.verdicts, _nameless(), lambda kind: f"a {kind} without a source"),
+    (TRIES, "queries", _renumbered(_attempts.query, _attempts.number, 1), _odd_numbers),
+    (STEPS, "rounds", _renumbered(schema.steps.c.round, schema.steps.c.number, 0), _odd_numbers),
+    (VERDICT, "verdicts", _odd_verdicts(), _odd_verdict),
+    (SOURCE, "verdicts", _nameless(), _without_source),
     *(
-        (SOURCE, table, _timeless(table), _undated)
+        (SOURCE, table.name, _timeless(table), _undated)
         for table in (schema.attempts, schema.verdicts, schema.calls, schema.receipts, schema.rounds)
     ),
-    (
-        SURPLUS,
-        schema.verdicts,
-        _unlabelled(),
-        lambda query, sequence: (
-            f"it answers query {query}, which has no label"
-            if sequence is None
-            else f"it answered query {query} before its label {sequence} did"
-        ),
-    ),
-    (METERED, schema.verdicts, _mispriced(), lambda price, cost: f"it costs {price!r} and its calls {cost!r}"),
-    (CALLS, schema.attempts, _overdrawn(), lambda bound, cost: f"its calls make {cost!r} of the {bound!r} reserved"),
-    (CALLS, schema.receipts, _dear(), lambda price, bound: f"the call cost {price!r} of at most {bound!r}"),
+    (SURPLUS, "verdicts", _unlabelled(), _no_surplus),
+    (METERED, "verdicts", _mispriced(), _odd_price),
+    (CALLS, "attempts", _overdrawn(), _too_much),
+    (CALLS, "receipts", _dear(), _too_dear),
 )

@@ -1,0 +1,6 @@
+"""`boldly verify`: the law of the ledger, checked on its rows."""
+
+from boldly.ledger.sql.verify.audit import Audit, Statement, audit
+from boldly.ledger.sql.verify.faults import Fault, Violation
+
+__all__ = ["Audit", "Fault", "Statement", "Violation", "audit"]
