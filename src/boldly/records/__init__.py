@@ -1,0 +1,38 @@
+"""Labels that exist already: files of preference data, read as records, and pools to choose from."""
+
+from boldly.records.formats import FORMATS, Format
+from boldly.records.pool import DATA, Choice, Pool, pool_of, records_of, response_from
+from boldly.records.reading import MOST_SHOWN, listed, read_entries, read_records
+from boldly.records.record import (
+    BadRow,
+    Fault,
+    Pair,
+    Record,
+    Unlabelled,
+    pair_of,
+    swapped_facts,
+    swapped_verdict,
+)
+
+__all__ = [
+    "DATA",
+    "FORMATS",
+    "MOST_SHOWN",
+    "BadRow",
+    "Choice",
+    "Fault",
+    "Format",
+    "Pair",
+    "Pool",
+    "Record",
+    "Unlabelled",
+    "listed",
+    "pair_of",
+    "pool_of",
+    "read_entries",
+    "read_records",
+    "records_of",
+    "response_from",
+    "swapped_facts",
+    "swapped_verdict",
+]
