@@ -11,7 +11,20 @@ import pytest
 from boldly.errors import BudgetSpent, InvalidInput, StorageError
 from boldly.ledger.protocol import Attempt, Budget, Iterate, Ledger, Spent, Step
 from boldly.testing.build import query, response
-from boldly.types import Abstention, BothBad, Failure, Label, Message, Preference, Prompt, Query, Tie, Verdict
+from boldly.types import (
+    ACCOUNTS,
+    Abstention,
+    BothBad,
+    Failure,
+    Label,
+    Message,
+    Preference,
+    Prompt,
+    Provenance,
+    Query,
+    Tie,
+    Verdict,
+)
 
 FREE = Budget(labels=None)
 
@@ -95,14 +108,14 @@ class LedgerContract:
         assert ledger.labels() == (label,)
         assert ledger.waiting(0) == (query(0),)
 
-    def test_labels_are_numbered_over_both_accounts(self, ledger: Ledger):
-        asked = [query(0), query(1, account="evaluation"), query(2), query(3)]
+    def test_labels_are_numbered_over_all_accounts(self, ledger: Ledger):
+        asked = [query(0), query(1, account="evaluation"), query(2), query(3), query(4, account="consistency")]
         ledger.ask(asked)
-        verdicts = [Tie(), Tie(), Failure("down"), Tie()]
+        verdicts = [Tie(), Tie(), Failure("down"), Tie(), BothBad()]
         told = [buy(ledger, one, verdict) for one, verdict in zip(asked, verdicts, strict=True)]
-        assert [label and label.sequence for label in told] == [0, 1, None, 2]
-        assert [label.sequence for label in ledger.labels()] == [0, 2]
-        assert [label.sequence for label in ledger.labels("evaluation")] == [1]
+        assert [label and label.sequence for label in told] == [0, 1, None, 2, 3]
+        numbers = {account: [label.sequence for label in ledger.labels(account)] for account in ACCOUNTS}
+        assert numbers == {"training": [0, 2], "evaluation": [1], "consistency": [3]}
 
     def test_labels_keep_the_order_of_purchase(self, ledger: Ledger):
         ledger.ask([query(place) for place in range(4)])
@@ -156,6 +169,7 @@ class LedgerContract:
         expected = Spent(4, preferences=1, ties=1, both_bad=1, abstentions=1, failed=1, open=1, money=0.8)
         assert ledger.spent("evaluation") == expected
         assert ledger.spent() == Spent()
+        assert ledger.spent("consistency") == Spent()
 
     def test_the_budget_of_labels_counts_answers_and_open_attempts(self, ledger: Ledger):
         ledger.ask([query(place) for place in range(4)])
@@ -191,24 +205,151 @@ class LedgerContract:
         assert reserve(ledger, query(1), budget, bound=0.8)
         assert ledger.spent().money == 1.0
 
-    def test_the_budget_of_one_account_is_not_the_other_s(self, ledger: Ledger):
-        ledger.ask([query(0), query(1, account="evaluation")])
-        buy(ledger, query(0), Tie(), Budget(labels=1))
-        assert buy(ledger, query(1, account="evaluation"), Tie(), Budget(labels=1)) is not None
+    def test_the_budget_of_one_account_is_not_another_s(self, ledger: Ledger):
+        asked = [query(place, account=account) for place, account in enumerate(ACCOUNTS)]
+        ledger.ask(asked)
+        for one in asked:
+            assert buy(ledger, one, Tie(), Budget(labels=1, money=0.5), price=0.5) is not None
+        assert [ledger.spent(account).labels for account in ACCOUNTS] == [1, 1, 1]
+
+    def test_a_budget_below_what_is_spent_buys_nothing(self, ledger: Ledger):
+        ledger.ask([query(place) for place in range(3)])
+        for place in range(2):
+            buy(ledger, query(place), Tie(), Budget(labels=2), price=0.5)
+        for budget in (Budget(labels=1), Budget(labels=None, money=0.25), Budget(labels=0)):
+            with pytest.raises(BudgetSpent):
+                reserve(ledger, query(2), budget)
+        assert len(ledger.labels()) == 2
+        assert buy(ledger, query(2), Tie(), Budget(labels=3)) is not None
+
+    @pytest.mark.parametrize("provenance", ["bought", "recorded", "self_made"])
+    def test_where_a_label_comes_from_is_kept_and_counted(self, ledger: Ledger, provenance: Provenance):
+        ledger.ask([query(0), query(1)])
+        for verdict in (Failure("down"), Tie(), BothBad()):
+            attempt = reserve(ledger, query(0))
+            ledger.tell(attempt.id, verdict, source="judge", price=0.0, provenance=provenance)
+        buy(ledger, query(1), Tie())
+        assert [label.provenance for label in ledger.labels()] == [provenance, "bought"]
+        spent = ledger.spent()
+        assert (spent.labels, spent.surplus, spent.failed) == (3, 1, 1)
+        counted = {"bought": spent.bought, "recorded": spent.recorded, "self_made": spent.self_made}
+        assert counted == {"bought": 1, "recorded": 0, "self_made": 0} | {provenance: 2 + (provenance == "bought")}
+
+    def test_facts_of_a_label_come_back_exactly(self, ledger: Ledger):
+        facts = {"order": "ba", "annotator": "\ud83d é \x00", "margin": -1 / 3, "scores": [1, {"a": None}], "é": True}
+        ledger.ask([query(0), query(1)])
+        attempt = reserve(ledger, query(0))
+        told = ledger.tell(attempt.id, Tie(), source="judge", price=0.0, facts=facts)
+        plain = buy(ledger, query(1), Tie())
+        facts["order"] = "changed by the caller"
+        assert told is not None
+        assert plain is not None
+        assert told.facts == {**facts, "order": "ba"}
+        assert plain.facts == {}
+        assert ledger.labels() == (told, plain)
+        assert ledger.tell(attempt.id, Tie(), source="judge", price=0.0) == told
 
     def test_an_abandoned_attempt_costs_money_but_no_label(self, ledger: Ledger):
         ledger.ask([query(0)])
         attempt = reserve(ledger, query(0), Budget(labels=1), bound=0.5)
         assert ledger.abandon() == 1
         assert ledger.abandon() == 0
-        assert ledger.spent() == Spent(failed=1, money=0.5)
+        assert ledger.spent() == Spent(unknown=1, money=0.5)
         assert ledger.tell(attempt.id, Tie(), source="judge", price=0.5) is None
         assert buy(ledger, query(0), Tie(), Budget(labels=1, money=1.0), price=0.5) is not None
+
+    def test_only_the_attempts_of_one_holder_are_abandoned(self, ledger: Ledger):
+        ledger.ask([query(place) for place in range(3)])
+        by_anna = ledger.reserve(query(0).id, bound=0.5, budget=FREE, holder="anna")
+        reserve(ledger, query(1), bound=0.25)
+        reserve(ledger, query(2), bound=0.25)
+        assert ledger.abandon("nobody") == 0
+        assert ledger.abandon() == 2
+        assert ledger.spent() == Spent(unknown=2, open=1, money=1.0)
+        assert ledger.tell(by_anna.id, Tie(), source="anna", price=0.0) is not None
+        assert ledger.abandon("anna") == 0
+        assert ledger.spent() == Spent(labels=1, ties=1, unknown=2, money=0.5)
+
+    def test_a_failure_is_not_unknown(self, ledger: Ledger):
+        ledger.ask([query(0)])
+        buy(ledger, query(0), Failure("down"), price=0.5)
+        reserve(ledger, query(0), bound=0.25)
+        ledger.abandon()
+        assert ledger.spent() == Spent(failed=1, unknown=1, money=0.75)
+        assert ledger.attempts(query(0).id) == 2
+
+    def test_an_abandoned_metered_attempt_costs_what_its_calls_may_have_cost(self, ledger: Ledger):
+        ledger.ask([query(place) for place in range(3)])
+        for place in range(3):
+            ledger.reserve(query(place).id, bound=1.0, budget=FREE, metered=place < 2)
+        received = ledger.send(query(0).id, key="k0", bound=0.25)
+        ledger.receive(received, price=0.1, answer={"said": "A"})
+        refused = ledger.send(query(0).id, key="k1", bound=0.25)
+        ledger.receive(refused, price=0.0, answer=None, reason="HTTP 429")
+        ledger.send(query(0).id, key="k1", bound=0.25)
+        ledger.send(query(2).id, key="k2", bound=0.25)
+        assert ledger.spent() == Spent(open=3, money=3.0)
+        assert ledger.abandon() == 3
+        assert ledger.spent() == Spent(unknown=3, money=0.1 + 0.25 + 0.0 + 1.0)
+
+    def test_a_call_is_recalled_by_its_first_answer(self, ledger: Ledger):
+        answer = {"text": "\ud83d \x00 é", "tokens": [1, None, 0.1], "usage": {"in": 12}}
+        ledger.ask([query(0), query(1)])
+        assert ledger.recall("k") is None
+        for place in range(2):
+            ledger.reserve(query(place).id, bound=1.0, budget=FREE, metered=True)
+        calls = [ledger.send(query(place).id, key="k", bound=0.25) for place in (0, 1, 0)]
+        assert len(set(calls)) == 3
+        ledger.receive(calls[0], price=0.0, answer=None, reason="cut off: \ud83d \x00")
+        assert ledger.recall("k") is None
+        ledger.receive(calls[2], price=0.25, answer=answer)
+        ledger.receive(calls[1], price=0.25, answer={"text": "B"})
+        ledger.receive(calls[0], price=0.25, answer={"text": "C"})
+        assert ledger.recall("k") == answer
+        assert ledger.recall("another") is None
+
+    def test_a_call_that_was_received_is_left_alone(self, ledger: Ledger):
+        ledger.ask([query(0)])
+        ledger.reserve(query(0).id, bound=0.5, budget=FREE, metered=True)
+        call = ledger.send(query(0).id, key="k", bound=0.5)
+        ledger.receive(call, price=0.125, answer=None, reason="HTTP 500")
+        ledger.receive(call, price=0.5, answer={"said": "A"})
+        assert ledger.recall("k") is None
+        ledger.abandon()
+        assert ledger.spent().money == 0.125
+
+    def test_a_call_that_does_not_fit_its_attempt_is_refused(self, ledger: Ledger):
+        ledger.ask([query(0), query(1)])
+        with pytest.raises(InvalidInput, match="no open attempt"):
+            ledger.send(query(0).id, key="k", bound=0.0)
+        attempt = ledger.reserve(query(0).id, bound=0.3, budget=FREE, metered=True)
+        first = ledger.send(query(0).id, key="k", bound=0.1)
+        ledger.send(query(0).id, key="k", bound=0.1)
+        with pytest.raises(InvalidInput, match=r"a call of at most 0\.15 doesn't fit .* reserved at 0\.3"):
+            ledger.send(query(0).id, key="k", bound=0.15)
+        with pytest.raises(InvalidInput, match=r"reserved at 0\.1 at most and can't be settled at 0\.2"):
+            ledger.receive(first, price=0.2, answer={})
+        ledger.receive(first, price=0.05, answer={})
+        ledger.send(query(0).id, key="k", bound=0.15)
+        ledger.tell(attempt.id, Failure("down"), source="judge", price=0.3)
+        with pytest.raises(InvalidInput, match="no open attempt"):
+            ledger.send(query(0).id, key="k", bound=0.0)
+        with pytest.raises(InvalidInput, match="no open attempt"):
+            ledger.send(query(1).id, key="k", bound=0.0)
+
+    def test_a_call_belongs_to_the_newest_open_attempt(self, ledger: Ledger):
+        ledger.ask([query(0)])
+        attempts = [ledger.reserve(query(0).id, bound=bound, budget=FREE, metered=True) for bound in (0.5, 0.25)]
+        ledger.send(query(0).id, key="k", bound=0.25)
+        ledger.tell(attempts[1].id, Tie(), source="judge", price=0.25)
+        ledger.send(query(0).id, key="k", bound=0.5)
+        assert ledger.abandon() == 1
+        assert ledger.spent() == Spent(labels=1, ties=1, unknown=1, money=0.75)
 
     def test_a_price_above_its_bound_is_refused(self, ledger: Ledger):
         ledger.ask([query(0)])
         attempt = reserve(ledger, query(0), bound=0.1)
-        with pytest.raises(InvalidInput, match=r"reserved at 0\.1"):
+        with pytest.raises(InvalidInput, match=r"reserved at 0\.1 at most and can't be settled at 0\.2"):
             ledger.tell(attempt.id, Tie(), source="judge", price=0.2)
         assert ledger.labels() == ()
         assert ledger.spent().open == 1
@@ -226,6 +367,9 @@ class LedgerContract:
             reserve(ledger, query(0))
         with pytest.raises(InvalidInput, match="no attempt"):
             ledger.tell(0, Tie(), source="judge", price=0.0)
+        with pytest.raises(InvalidInput, match="no call"):
+            ledger.receive(0, price=0.0, answer=None)
+        assert ledger.attempts(query(0).id) == 0
         ledger.ask([query(0)])
         assert buy(ledger, query(0), Tie()) is not None
 
@@ -239,6 +383,18 @@ class LedgerContract:
         assert ledger.log_probs("iterate-3") == {}
         with pytest.raises(InvalidInput, match="not a number"):
             ledger.record_log_probs("iterate-1", {("z", "z"): float("nan")})
+
+    def test_rounds_are_kept_once(self, ledger: Ledger):
+        ledger.record_round(1, policy="iterate-1", reference="base")
+        ledger.record_round(0, policy="base", reference="base")
+        first = ledger.rounds()
+        ledger.record_round(1, policy="other", reference="other")
+        assert [(one.number, one.policy, one.reference) for one in first] == [
+            (0, "base", "base"),
+            (1, "iterate-1", "base"),
+        ]
+        assert all(one.time for one in first)
+        assert ledger.rounds() == first
 
     def test_steps_of_a_stored_round_are_left_alone(self, ledger: Ledger):
         first = [Step(0, 0, (2, 0, 1)), Step(0, 1, (), taken=False, reason="loss is not finite")]

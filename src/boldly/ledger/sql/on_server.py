@@ -3,7 +3,7 @@
 import os
 import random
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, NoReturn, TypeVar
 
@@ -156,7 +156,7 @@ class ServerDatabase:
             self._connection = self._engine.connect()
         return self._connection
 
-    def _open(self, dialect: Dialect, _: object, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    def _open(self, dialect: Dialect, _: object, args: Sequence[Any], options: dict[str, Any]) -> Any:
         """A new session, set up, with the lock of the run where it is to be held."""
         raw = dialect.connect(*args, **options)
         try:

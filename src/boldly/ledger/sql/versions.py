@@ -1,5 +1,6 @@
 """Which version the tables have, and how they get to the newest one. Alembic is imported only where they change."""
 
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from boldly.ledger.sql import schema
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 _FIRST_WITH_ALEMBIC = 2
+_ONE_AT_A_TIME = threading.Lock()  # Alembic's `op` and `context` are global
 
 
 def version_of(connection: Connection, name: str) -> int | None:
@@ -52,9 +54,10 @@ def _migrate(connection: Connection, version: int, *, stamped: int | None = None
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
-    if stamped is not None:
-        command.stamp(config, revision_of(stamped))
-    command.upgrade(config, revision_of(version))
+    with _ONE_AT_A_TIME:
+        if stamped is not None:
+            command.stamp(config, revision_of(stamped))
+        command.upgrade(config, revision_of(version))
 
 
 def revision_of(version: int) -> str:
