@@ -155,7 +155,7 @@ class Itself:
         if not math.isfinite(seen.difference):
             return Failure(f"the policy's own opinion is not finite: {seen.difference!r}")
         if self.scale is not None:
-            return Preference(sigmoid(self.scale * seen.difference))
+            return Preference(sigmoid(self.scale * seen.difference if seen.difference else 0.0))
         if abs(seen.difference) <= self.margin:
             return Tie()
         return Preference(float(seen.difference > 0.0))
