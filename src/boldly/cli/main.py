@@ -40,6 +40,15 @@ _COMMANDS = {
         "can't work (nothing was run), 5 where a page can't be written, 130 or 143 when Ctrl-C or SIGTERM stopped it."
     ),
     "status": "Show where a run stands: labels, budget, and how its newest iterate does.",
+    "tell": (
+        "Tell a run what people say: which response is better, of queries that wait in its ledger.\n\n"
+        "Rows of verdicts come from a file or stdin, JSON lines or CSV with a header; or one comes by flags. `a` and "
+        "`b` are the responses by their names, whichever side they were shown on. Each verdict is durable before the "
+        "next is read, and telling a file again changes nothing. It works while the run waits in another process, and "
+        "when none does.\n\n"
+        "It ends with 0 when every verdict is stored, 2 where rows can't be used (the others are stored), 4 where the "
+        "budget would be overshot, 5 where the ledger can't be written."
+    ),
     "report": "Write one page that shows what each label bought; several runs are compared.",
     "export": "Write the labels of a run, in the order they were bought.",
     "init": "Write a commented configuration for a model, prompts and an oracle of your own.",
