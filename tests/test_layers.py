@@ -20,7 +20,7 @@ LAYERS = (
     | {"learner", "hypotheses", "beliefs", "tables", "progress", "data", "records"},
     {"pretrained"},
     {"lab", "lm", "ledger.sql", "cluster", "oracles.reward_model", "oracles.judge"},
-    {"config", "metrics", "trackers", "testing", "lab.experiments"},
+    {"config", "metrics", "trackers", "testing", "lab.experiments", "oracles.registry"},
     {"report", "web"},
     {"runner"},
     {"cli", "__init__", "__main__"},

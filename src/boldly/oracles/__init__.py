@@ -8,7 +8,7 @@ from boldly.oracles.bradley_terry import BradleyTerry
 from boldly.oracles.functions import is_held, load_function, spec_of
 from boldly.oracles.program import Program
 from boldly.oracles.people import People
-from boldly.oracles.protocol import Answer, Following, Oracle, Outside, Recording, Reward
+from boldly.oracles.protocol import Answer, Following, Oracle, Outside, Recording, Reward, Sending
 from boldly.oracles.recorded import Recorded
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Recorded",
     "Recording",
     "Reward",
+    "Sending",
     "answer",
     "is_held",
     "load_function",

@@ -74,6 +74,15 @@ class Following(Protocol):
 
 
 @runtime_checkable
+class Sending(Protocol):
+    """An oracle that hands prompts and responses to somebody else than this process."""
+
+    def sends(self) -> str:
+        """What is handed over, and where to, in a few words."""
+        ...
+
+
+@runtime_checkable
 class Outside(Protocol):
     """An oracle whose verdicts come into the ledger by themselves, such as people: nobody can be called for them."""
 
