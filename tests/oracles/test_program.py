@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from boldly.errors import OracleError
-from boldly.oracles import ORACLES, Program
+from boldly.oracles import Program
+from boldly.oracles.program import program
 from boldly.testing import OracleContract, query
 from boldly.types import Abstention, Failure, Preference, Prompt, Response, Tie, Verdict
 
@@ -40,8 +41,8 @@ class TestOnTheCallersThread(OracleContract):
 
 
 def verdict(function: Callable[..., Any], **options: Any) -> Verdict:
-    ((_, said),) = Program(function, **options)([query()])
-    return said
+    (said,) = Program(function, **options)([query()])
+    return said.verdict
 
 
 def raises(error: BaseException) -> Callable[..., Any]:
@@ -86,7 +87,7 @@ def test_a_function_that_hangs_has_failed_and_the_rest_goes_on():
         return length(prompt, response)
 
     start = time.monotonic()
-    told = {asked.place: said for asked, said in Program(hangs, timeout=0.5)([query(place) for place in range(4)])}
+    told = {said.query.place: said.verdict for said in Program(hangs, timeout=0.5)([query(n) for n in range(4)])}
     assert time.monotonic() - start < 30
     assert told == {0: Preference(1.0), 1: Failure("timed out after 0.5 s"), 2: Preference(1.0), 3: Preference(1.0)}
     release.set()
@@ -103,7 +104,7 @@ def test_a_late_answer_is_not_heard():
             time.sleep(0.3)
         return True
 
-    told = [(asked.place, said) for asked, said in Program(slow, timeout=0.2)([query(0), query(1, a="x")])]
+    told = [(said.query.place, said.verdict) for said in Program(slow, timeout=0.2)([query(0), query(1, a="x")])]
     assert told == [(0, Failure("timed out after 0.2 s")), (1, Failure("timed out after 0.2 s"))]
 
 
@@ -116,9 +117,9 @@ def test_workers_ask_at_once_and_verdicts_come_as_they_are_ready():
         return True
 
     places = []
-    for asked, said in Program(waits, workers=2, timeout=60.0)([query(0), query(1), query(2)]):
-        places.append(asked.place)
-        assert said == Preference(1.0)
+    for said in Program(waits, workers=2, timeout=60.0)([query(0), query(1), query(2)]):
+        places.append(said.query.place)
+        assert said.verdict == Preference(1.0)
         if places == [1, 2]:
             second_is_done.set()
     assert places == [1, 2, 0]
@@ -170,12 +171,27 @@ def test_names():
     assert Program(length, name="mine").name == "mine"
 
 
-def test_from_the_registry(tmp_path):
+def test_from_a_file(tmp_path):
     path = tmp_path / "task.py"
     path.write_text("def prefer(prompt, a, b):\n    return a.text == prompt.facts.get('answer', 'aaa')\n")
-    oracle = ORACLES["program"](function=f"{path}:prefer", price=0.25, workers=2, timeout=5.0, seed=1)
-    assert (oracle.name, oracle.price, oracle.reward) == (f"program:{path}:prefer", 0.25, None)
-    assert [said for _, said in oracle([query()])] == [Preference(1.0)]
+    oracle = program(function=f"{path}:prefer", price=0.25, workers=2, timeout=5.0, seed=1)
+    assert (oracle.name, oracle.bound(query()), oracle.reward) == (f"program:{path}:prefer", 0.25, None)
+    assert [said.verdict for said in oracle([query()])] == [Preference(1.0)]
+
+
+def test_what_compares_saw_the_responses_in_their_order():
+    assert [said.facts for said in Program(longer)([query()])] == [{"order": "ab"}]
+    assert [said.facts for said in Program(length)([query()])] == [{}]
+
+
+def test_exactly_one_of_function_and_command_is_asked():
+    with pytest.raises(OracleError, match=r"neither .*write one: `function: oracle.py:reward`"):
+        program()
+    with pytest.raises(OracleError, match="both `function` and `command`"):
+        program(function="oracle.py:reward", command="./grader")
+    for wrong in ({"answers": "scores"}, {"lasting": True}):
+        with pytest.raises(OracleError, match="are for a `command`"):
+            program(function=f"{__name__}:length", **wrong)
 
 
 HANGS = """
@@ -185,8 +201,8 @@ from boldly.testing.build import query
 def hangs(prompt, a, b):
     print("asked", flush=True)
     time.sleep(600)
-for _, said in Program(hangs, timeout=float(sys.argv[1]))([query()]):
-    print(said, flush=True)
+for said in Program(hangs, timeout=float(sys.argv[1]))([query()]):
+    print(said.verdict, flush=True)
 """
 
 

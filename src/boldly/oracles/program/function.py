@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from boldly.errors import OracleError
-from boldly.oracles.functions import kind_of, load_function
+from boldly.oracles.functions import kind_of
 from boldly.oracles.protocol import Answer, Reward
 from boldly.oracles.verdicts import compared, number_of, raised, read_verdict
 from boldly.types import Failure, Prompt, Query, Response, Verdict
@@ -81,11 +81,13 @@ class Program:
             raise RuntimeError(f"the function ended itself: SystemExit: {error}") from None
 
     def __call__(self, queries: Sequence[Query]) -> Iterator[Answer]:
+        facts = {"order": "ab"} if self._kind == "prefer" else {}
         if self._timeout is None:
-            for query in queries:
-                yield Answer(query, self._verdict(query))
+            verdicts = ((query, self._verdict(query)) for query in queries)
         else:
-            yield from _beside(self._verdict, queries, self._timeout, self._workers)
+            verdicts = _beside(self._verdict, queries, self._timeout, self._workers)
+        for query, verdict in verdicts:
+            yield Answer(query, verdict, facts=facts)
 
     def _verdict(self, query: Query) -> Verdict:
         try:
@@ -104,7 +106,7 @@ class _Call:
 
 def _beside(
     ask: Callable[[Query], Verdict], queries: Sequence[Query], timeout: float, workers: int
-) -> Iterator[Answer]:
+) -> Iterator[tuple[Query, Verdict]]:
     """Every verdict as it comes, each asked on a thread of its own; one that takes longer than `timeout` has failed."""
     answers: queue.SimpleQueue[tuple[int, Verdict | BaseException]] = queue.SimpleQueue()
 
@@ -125,13 +127,13 @@ def _beside(
             place, answer = answers.get(timeout=max(0.0, call.started + timeout - time.monotonic()))
         except queue.Empty:
             del running[first]
-            yield Answer(call.query, Failure(f"timed out after {timeout:g} s"))
+            yield call.query, Failure(f"timed out after {timeout:g} s")
             continue
         if place not in running:
             continue
         if isinstance(answer, BaseException):
             raise answer
-        yield Answer(running.pop(place).query, answer)
+        yield running.pop(place).query, answer
 
 
 def _within(timeout: float, call: Callable[[], float]) -> float:
@@ -152,11 +154,3 @@ def _within(timeout: float, call: Callable[[], float]) -> float:
     if isinstance(answer, BaseException):
         raise answer
     return answer
-
-
-def program(
-    *, function: str, timeout: float | None = 60.0, workers: int = 1, price: float = 0.0, seed: int = 0
-) -> Program:
-    """Ask the Python function named by `function`: `path/to/file.py:function` or `package.module:function`."""
-    del seed  # a program has no randomness of its own
-    return Program(load_function(function), name=f"program:{function}", timeout=timeout, workers=workers, price=price)
