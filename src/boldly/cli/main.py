@@ -50,6 +50,14 @@ _COMMANDS = {
         "budget would be overshot, 5 where the ledger can't be written."
     ),
     "report": "Write one page that shows what each label bought; several runs are compared.",
+    "verify": (
+        "Check a run's ledger: every rule of it computed again from its rows, and what was spent, to the last cent.\n\n"
+        "It names the labels bought, reused, self-made and used, attempts that failed or ended unknown, the money, and "
+        "the rows that break a rule. A run may be going on.\n\n"
+        "It ends with 0 when every rule holds, 2 where there is no run, 5 where a rule is broken or it can't be "
+        "read."
+    ),
+    "ledger": "Copy a ledger, back it up, or save the labels of a damaged one.",
     "export": "Write the labels of a run, in the order they were bought.",
     "init": "Write a commented configuration for a model, prompts and an oracle of your own.",
     "doctor": "Show what is installed, and what a run would use.",

@@ -50,3 +50,10 @@ class Faults:
 
     def violations(self) -> tuple[Violation, ...]:
         return tuple(Violation(rule, count, tuple(self._shown[rule])) for rule, count in self._counts.items())
+
+
+def collected(found: Iterable[Fault]) -> tuple[Violation, ...]:
+    """Faults by the rule that they break."""
+    faults = Faults()
+    faults.extend(found)
+    return faults.violations()

@@ -156,7 +156,8 @@ def _dear() -> Select[*tuple[Any, ...]]:
     )
 
 
-def _odd_verdicts() -> Select[*tuple[Any, ...]]:
+def odd_verdicts() -> Select[*tuple[Any, ...]]:
+    """Verdicts that say what no verdict says."""
     probability = _verdicts.probability
     possible = or_(
         and_(_verdicts.kind == "preference", probability.is_not(None), probability.between(0.0, 1.0)),
@@ -210,7 +211,7 @@ Rule = tuple[str, str, Select[*tuple[Any, ...]], Callable[..., str]]
 _RULES: tuple[Rule, ...] = (
     (TRIES, "queries", _renumbered(_attempts.query, _attempts.number, 1), _odd_numbers),
     (STEPS, "rounds", _renumbered(schema.steps.c.round, schema.steps.c.number, 0), _odd_numbers),
-    (VERDICT, "verdicts", _odd_verdicts(), _odd_verdict),
+    (VERDICT, "verdicts", odd_verdicts(), _odd_verdict),
     (SOURCE, "verdicts", _nameless(), _without_source),
     *(
         (SOURCE, table.name, _timeless(table), _undated)
