@@ -61,15 +61,14 @@ class Client:
         self._key = key
         self._timeout = timeout
         self._url = base_url
+        self._transport = BoundedTransport(plain=base_url.startswith("http:"))
         self._client = openai.OpenAI(
             api_key=key.value or "none",
             base_url=base_url,
             max_retries=0,
             timeout=timeout,
             default_headers={"Accept-Encoding": "identity"},
-            http_client=httpx2.Client(
-                transport=BoundedTransport(plain=base_url.startswith("http:")), follow_redirects=False, trust_env=False
-            ),
+            http_client=httpx2.Client(transport=self._transport, follow_redirects=False, trust_env=False),
         )
 
     def send(self, body: Mapping[str, Any]) -> Outcome:
@@ -79,14 +78,13 @@ class Client:
                 response = self._client.post("/chat/completions", cast_to=httpx2.Response, body=dict(body))
         except openai.APIStatusError as error:
             return self._of_status(error.response)
-        except openai.APIConnectionError as error:
-            return self._of_connection(error.__cause__ or error)
         except Exception as error:
-            return Outcome("lost", self._said(f"{type(error).__name__}: {error}"))
+            return self._of_failure(error)
         return self._of_body(response)
 
-    def close(self) -> None:
-        self._client.close()
+    def hang_up(self) -> None:
+        """Close the connections that no request uses."""
+        self._transport.hang_up()
 
     def _of_body(self, response: httpx2.Response) -> Outcome:
         try:
@@ -123,7 +121,8 @@ class Client:
             return Outcome("ended", f"the judge's service {_ENDS[status]} ({told})")
         return Outcome("refused", told)
 
-    def _of_connection(self, cause: BaseException) -> Outcome:
+    def _of_failure(self, error: Exception) -> Outcome:
+        cause = (error.__cause__ or error) if isinstance(error, openai.APIConnectionError) else error
         told = self._said(f"{type(cause).__name__}: {cause}".rstrip(": "))
         if isinstance(cause, OracleError):
             return Outcome("ended", self._said(str(cause)))

@@ -1,5 +1,6 @@
 """Several threads that judge at once, and what becomes of their work when it has to end early."""
 
+import math
 import queue
 import threading
 from collections import deque
@@ -34,7 +35,10 @@ def answers(ask: Ask, queries: Sequence[Query], *, workers: int, gate: Gate, bre
         while not gate.stopped:
             try:
                 query = waiting.popleft()
-                results.put(_answer(ask, query, tabs[query.id]))
+                answer = _answer(ask, query, tabs[query.id])
+                if breaker.reason:
+                    gate.stop()
+                results.put(answer)
             except (IndexError, Halted):
                 return
             except BaseException as error:
@@ -43,12 +47,12 @@ def answers(ask: Ask, queries: Sequence[Query], *, workers: int, gate: Gate, bre
 
     threads = [threading.Thread(target=work, daemon=True, name=f"judge-{i}") for i in range(min(workers, len(left)))]
     try:
-        for thread in threads:
+        for thread in threads if not breaker.reason else ():
             thread.start()
         while left and not breaker.reason:
             yield _taken(results.get(), left)
         gate.stop()
-        gate.wait(threads, float("inf"))
+        gate.wait(threads, math.inf)
         while not results.empty():
             yield _taken(results.get(), left)
         for query in left.values():

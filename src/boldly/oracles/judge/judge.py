@@ -70,7 +70,10 @@ class Judge:
         def ask(query: Query, tab: Tab) -> Answer:
             return self._answer(looks, query, tab)
 
-        return answers(ask, queries, workers=self._workers, gate=gate, breaker=breaker)
+        try:
+            yield from answers(ask, queries, workers=self._workers, gate=gate, breaker=breaker)
+        finally:
+            self._service.client.hang_up()
 
     @cached_property
     def _service(self) -> Service:

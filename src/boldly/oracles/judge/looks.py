@@ -131,26 +131,22 @@ class Looks:
         return self._patiently(query, view, tab, place, [mode for mode, _ in unreadable])
 
     def _patiently(self, query: Query, view: View, tab: Tab, place: str, muted: list[Mode]) -> Read:
-        begun = time.monotonic()
+        end = time.monotonic() + self.settings.total_time
+        steps = iter(min(_LONGEST_WAIT, _FIRST_WAIT * 2.0**n) for n in range(_TRIES))
 
         def pause(error: Exception) -> bool | float:
+            """Seconds to wait before another try: what the service asks for, else twice as long as before, at random."""
             if not isinstance(error, _Busy):
                 return False
-            left = self.settings.total_time - (time.monotonic() - begun)
-            if (error.wait or 0.0) >= left:
+            step = next(steps)
+            wait = random.uniform(0.5, 1.0) * step if error.wait is None else error.wait + random.uniform(0.1, 0.3)
+            if time.monotonic() + wait >= end:
                 return False
             self.gate.rest()
-            return True if error.wait is None else max(error.wait, 0.1) + random.uniform(0.0, 0.25)
+            return wait
 
         try:
-            for attempt in stamina.retry_context(
-                on=pause,
-                attempts=_TRIES,
-                timeout=self.settings.total_time,
-                wait_initial=_FIRST_WAIT,
-                wait_max=_LONGEST_WAIT,
-                wait_jitter=1.0,
-            ):
+            for attempt in stamina.retry_context(on=pause, attempts=_TRIES, timeout=None):
                 with attempt:
                     return self._once(query, view, tab, place, muted)
         except _Busy as busy:

@@ -65,8 +65,11 @@ class BoundedTransport(httpx2.BaseTransport):
         )
         return httpx2.Response(response.status, headers=response.headers, stream=_Body(response))
 
-    def close(self) -> None:
-        self._pool.close()
+    def hang_up(self) -> None:
+        """Close the connections that nobody uses."""
+        for connection in self._pool.connections:
+            if connection.is_idle():
+                connection.close()
 
 
 class _Body(httpx2.SyncByteStream):
