@@ -94,14 +94,6 @@ def test_an_empty_file_becomes_a_ledger(tmp_path: Path):
     SqlLedger(path, read_only=True).close()
 
 
-def test_a_newer_schema_is_refused(path: Path):
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
-        other.execute("UPDATE meta SET value = '2' WHERE key = 'schema'")
-    for read_only in (False, True):
-        with pytest.raises(StorageError, match=r"newer boldly \(schema 2, and this one knows 1\): upgrade"):
-            SqlLedger(path, read_only=read_only)
-
-
 @pytest.mark.parametrize("keep", [0.3, 0.6, 0.9])
 def test_a_file_that_was_cut_off_is_refused(path: Path, keep: float):
     content = path.read_bytes()

@@ -1,7 +1,7 @@
 """Storing queries with their prompts and responses, each once."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Select, Table, insert, select, tuple_
 
@@ -11,23 +11,24 @@ from boldly.ledger.sql.spending import next_number
 from boldly.types import Query, Response
 
 K = TypeVar("K")
+Key = tuple[Any, ...]
 _AT_ONCE = 400
 
 
 def ask(connection: Connection, queries: Sequence[Query]) -> None:
     prompt, response, asked = schema.prompts.c, schema.responses.c, schema.queries.c
-    prompts = _New[str](connection, schema.prompts)
+    prompts = _New(connection, schema.prompts)
     for ids in _batches([query.prompt.id for query in queries]):
         prompts.know(select(prompt.number, prompt.id).where(prompt.id.in_(ids)))
     numbers = {
-        query.id: prompts.number(query.prompt.id, {"id": query.prompt.id, **prompt_row(query.prompt)})
+        query.id: prompts.number((query.prompt.id,), {"id": query.prompt.id, **prompt_row(query.prompt)})
         for query in queries
     }
-    responses = _New[tuple[int, str]](connection, schema.responses)
+    responses = _New(connection, schema.responses)
     for keys in _batches([(numbers[query.id], said.id) for query in queries for said in _said(query).values()]):
         of_both = tuple_(response.prompt, response.id)
         responses.know(select(response.number, response.prompt, response.id).where(of_both.in_(keys)))
-    new = _New[str](connection, schema.queries)
+    new = _New(connection, schema.queries)
     for ids in _batches([query.id for query in queries]):
         new.know(select(asked.number, asked.id).where(asked.id.in_(ids)))
     for query in queries:
@@ -36,7 +37,7 @@ def ask(connection: Connection, queries: Sequence[Query]) -> None:
             slot: responses.number((number, said.id), {"prompt": number, "id": said.id, **response_row(said)})
             for slot, said in _said(query).items()
         }
-        new.number(query.id, {"id": query.id, "prompt": number, "explore": None, **places, **query_row(query)})
+        new.number((query.id,), {"id": query.id, "prompt": number, "explore": None, **places, **query_row(query)})
     for stored in (prompts, responses, new):
         stored.insert()
 
@@ -52,22 +53,22 @@ def _batches(keys: Sequence[K]) -> Iterator[list[K]]:
     return (each[start : start + _AT_ONCE] for start in range(0, len(each), _AT_ONCE))
 
 
-class _New(Generic[K]):
+class _New:
     """Rows to insert into a table, numbered on from those in it; of two with one key the first stands."""
 
     def __init__(self, connection: Connection, table: Table) -> None:
         self._connection = connection
         self._table = table
         self._first = next_number(connection, table, "number")
-        self._known: dict[K, int] = {}
+        self._known: dict[Key, int] = {}
         self._rows: list[Row] = []
 
-    def know(self, stored: Select[Any]) -> None:
+    def know(self, stored: Select[*tuple[Any, ...]]) -> None:
         """Learn which keys are stored, from rows of a number and a key."""
         for number, *key in self._connection.execute(stored):
-            self._known[tuple(key) if len(key) > 1 else key[0]] = number
+            self._known[tuple(key)] = number
 
-    def number(self, key: K, row: Row) -> int:
+    def number(self, key: Key, row: Row) -> int:
         if key not in self._known:
             self._known[key] = self._first + len(self._rows)
             self._rows.append({"number": self._known[key], **row})

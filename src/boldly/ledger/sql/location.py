@@ -1,5 +1,6 @@
 """Where a ledger is: the path of a file, or the URL of a schema on a PostgreSQL server."""
 
+import importlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +67,6 @@ def parse(location: str | Path) -> Path | Server:
 
 def _see_driver() -> None:
     try:
-        import psycopg  # noqa: F401
+        importlib.import_module("psycopg")
     except ImportError as error:
         raise MissingExtra(f"a ledger on PostgreSQL needs psycopg ({error}): pip install 'boldly[postgres]'") from None

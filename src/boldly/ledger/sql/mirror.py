@@ -57,7 +57,7 @@ class Mirror:
         """The label that counts for a query, by the query's number."""
         query = self.query(connection, number)
         found = connection.execute(_LABELS.where(schema.labels.c.query == number)).one_or_none()
-        return found and _label(query, *found[1:])
+        return None if found is None else _label(query, *found[1:])
 
     def _read_queries(self, connection: Connection, which: ColumnElement[bool]) -> None:
         """Read the queries that a condition holds for, with their prompts and responses."""

@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar, cast
 
 import psycopg
 from psycopg import IsolationLevel
@@ -156,9 +156,11 @@ class ServerDatabase:
             self._connection = self._engine.connect()
         return self._connection
 
-    def _open(self, dialect: Dialect, _: object, args: Sequence[Any], options: dict[str, Any]) -> Any:
+    def _open(
+        self, dialect: Dialect, _: object, args: Sequence[Any], options: dict[str, Any]
+    ) -> psycopg.Connection[Any]:
         """A new session, set up, with the lock of the run where it is to be held."""
-        raw = dialect.connect(*args, **options)
+        raw = cast("psycopg.Connection[Any]", dialect.connect(*args, **options))
         try:
             raw.autocommit = True
             lost = self._backend

@@ -4,7 +4,6 @@ import hashlib
 import os
 import socket
 import time
-from collections.abc import Sequence
 from typing import Any
 
 import psycopg
@@ -43,8 +42,8 @@ def settle_in(raw: psycopg.Connection[Any], server: Server, *, read_only: bool) 
     Raises `StorageError` if the server doesn't keep every commit through a power cut, or can't hold every text.
     """
     raw.execute(sql.SQL("SET search_path TO {}").format(sql.Identifier(server.schema)))
-    raw.execute(f"SET lock_timeout TO '{LOCK_SECONDS}s'")
-    raw.execute(f"SET idle_in_transaction_session_timeout TO '{2 * LOCK_SECONDS}s'")
+    for setting, seconds in (("lock_timeout", LOCK_SECONDS), ("idle_in_transaction_session_timeout", 2 * LOCK_SECONDS)):
+        raw.execute("SELECT set_config(%s, %s, false)", [setting, f"{seconds}s"])
     row = raw.execute(
         "SELECT current_setting('fsync'), current_setting('full_page_writes'), current_setting('server_encoding'),"
         " current_setting('synchronous_commit'), pg_backend_pid(),"
@@ -79,7 +78,7 @@ def hold_run(raw: psycopg.Connection[Any], server: Server, lost: Backend | None)
     """
     key = _key("run", server.schema)
     until = time.monotonic() + LOCK_SECONDS
-    while not _one(raw, "SELECT pg_try_advisory_lock(%s, %s)", key):
+    while not _try_lock(raw, key):
         holder = _holder(raw, key)
         gone = holder is None or (lost is not None and holder[0] == lost[0])
         if not gone or time.monotonic() > until:
@@ -111,7 +110,7 @@ def _key(purpose: str, schema: str) -> _Key:
     return _CLASS, int.from_bytes(digest[:4], "big", signed=True)
 
 
-def _one(raw: psycopg.Connection[Any], statement: str, values: Sequence[Any]) -> Any:
-    row = raw.execute(statement, values).fetchone()
+def _try_lock(raw: psycopg.Connection[Any], key: _Key) -> bool:
+    row = raw.execute("SELECT pg_try_advisory_lock(%s, %s)", key).fetchone()
     assert row is not None
     return row[0]
