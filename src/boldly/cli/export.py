@@ -1,30 +1,79 @@
 """`boldly export`."""
 
 import sys
+from collections.abc import Mapping
 from contextlib import closing
-from pathlib import Path
-from typing import Annotated, Literal
+from pathlib import Path, PurePath
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from boldly.cli.status import require_run
+from boldly.errors import InvalidInput
+
+Format = Literal["jsonl", "csv", "trl", "dataset", "waiting", "argilla", "labelstudio"]
 
 
 def export(
-    run: Annotated[Path, Parameter(help="the run's directory")],
+    run: Annotated[str, Parameter(help="the run's directory, or a ledger")],
     *,
     format: Annotated[
-        Literal["jsonl"], Parameter(help="rows of prompt, chosen, rejected and all the ledger knows")
+        Format,
+        Parameter(
+            help="jsonl and csv: every label and all that is known of it; trl: preferences to train on; dataset: a "
+            "directory for the Hub; waiting: the queries without a label; argilla, labelstudio: these as tasks"
+        ),
     ] = "jsonl",
-    output: Annotated[Path | None, Parameter(alias="-o", help="the file to write; stdout if not given")] = None,
+    output: Annotated[
+        Path | None, Parameter(alias="-o", help="the file to write, or the directory of a dataset; stdout if not given")
+    ] = None,
 ) -> int:
+    from boldly.cli.locations import located
     from boldly.ledger.export import export as export_rows
+    from boldly.ledger.export import export_dataset, export_preferences, export_waiting
     from boldly.ledger.sql import SqlLedger
 
-    del format  # the one there is, named so that a script stays right when there are more
-    require_run(run, "export")
-    with closing(SqlLedger(run / "ledger.sqlite", read_only=True)) as ledger:
-        count = export_rows(ledger, output or sys.stdout)
-    if output:
-        print(f"{count} labels in {output}", file=sys.stderr)
+    found = located(run, "export")
+    target, where = output or sys.stdout, output or "stdout"
+    with closing(SqlLedger(found.ledger, read_only=True)) as ledger:
+        if format == "dataset":
+            if output is None:
+                raise InvalidInput("a dataset is a directory: write `--format dataset -o DIR`.")
+            count, what = export_dataset(ledger, output, about=_about(found.config)), "labels"
+        elif format == "trl":
+            exported = export_preferences(ledger, target)
+            count, what = exported.rows, f"preferences{_left_out(exported.left_out)}"
+        elif format in ("jsonl", "csv"):
+            count, what = export_rows(ledger, target, format=format), "labels"
+        else:
+            seed = int(found.config.get("seed") or 0)
+            count, what = export_waiting(ledger, target, format=format, seed=seed), "waiting queries"
+    if output or format == "trl":
+        print(f"{count} {what} in {where}", file=sys.stderr)
     return 0
+
+
+def _left_out(left_out: Mapping[str, int]) -> str:
+    """What a file to train on has no row for: it is in the other formats."""
+    if not left_out:
+        return ""
+    names = {"tie": "ties", "both_bad": "both bad", "abstention": "abstentions"}
+    counts = ", ".join(f"{count} {names.get(kind, f'of {kind}')}" for kind, count in left_out.items())
+    return f" ({counts} left out; `--format jsonl` has them)"
+
+
+def _about(config: Mapping[str, Any]) -> Any:
+    """What the card of a data set says of the run, without a directory of this machine."""
+    from boldly.ledger.export import About
+
+    if not config:
+        return About()
+    oracle = config.get("oracle")
+    said = {
+        "recipe": config.get("recipe"),
+        "model": PurePath(str(config.get("model"))).name if config.get("model") else None,
+        "oracle": oracle.get("name") if isinstance(oracle, dict) else oracle,
+        "budget": config.get("budget"),
+        "seed": config.get("seed"),
+    }
+    made = {name: str(value) for name, value in said.items() if value is not None}
+    return About(f"Preferences bought with {config.get('recipe')}", made)

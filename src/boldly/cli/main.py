@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from keyword import iskeyword
 from types import FrameType
 
 from cyclopts import App, CycloptsError
@@ -58,13 +59,25 @@ _COMMANDS = {
         "read."
     ),
     "ledger": "Copy a ledger, back it up, or save the labels of a damaged one.",
-    "export": "Write the labels of a run, in the order they were bought.",
+    "export": (
+        "Write the labels of a run for other tools, or the queries that wait for one.\n\n"
+        "People are pseudonyms in what is written. A file or directory appears whole or not at all."
+    ),
+    "import": (
+        "Put the labels of a file into a run or a ledger of their own.\n\n"
+        "Rows of TRL's preference format, UltraFeedback, HH transcripts, Argilla, Label Studio and `boldly export` are "
+        "told apart by themselves. Into a run go those that answer its queries; into a ledger of their own, "
+        "labels.sqlite, all of them, for `boldly run --labels labels.sqlite`. A row that is stored is never stored "
+        "again and a label never replaced, so the same command again changes nothing.\n\n"
+        "It ends with 0 when every row is in the ledger, 2 where some are not, and says which and why."
+    ),
     "init": "Write a commented configuration for a model, prompts and an oracle of your own.",
     "doctor": "Show what is installed, and what a run would use.",
 }
 
 for _name, _help in _COMMANDS.items():
-    app.command(f"boldly.cli.{_name}:{_name}", name=_name, help=_help)
+    _module = f"{_name}_" if iskeyword(_name) else _name
+    app.command(f"boldly.cli.{_module}:{_module}", name=_name, help=_help)
 
 
 class Stopped(KeyboardInterrupt):

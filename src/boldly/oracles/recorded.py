@@ -22,12 +22,12 @@ class Recorded:
         self._name = name
         self._seed = seed
         self._all = tuple(records)
-        self._records: dict[Pair, list[Record]] = {}
+        self._of: dict[Pair, list[Record]] = {}
         for record in records:
             pair = record.pair
             if pair.a != pair.b:
-                known = pair.swapped if pair.swapped in self._records else pair
-                self._records.setdefault(known, []).append(record)
+                known = pair.swapped if pair.swapped in self._of else pair
+                self._of.setdefault(known, []).append(record)
 
     @property
     def name(self) -> str:
@@ -50,7 +50,7 @@ class Recorded:
 
     def _answer(self, query: Query) -> Answer:
         pair = pair_of(query.prompt, query.a.text, query.b.text)
-        found = self._records.get(pair) or self._records.get(pair.swapped)
+        found = self._of.get(pair) or self._of.get(pair.swapped)
         if not found:
             return Answer(query, Failure("not in the record"), 0.0, "recorded")
         record = found[derive(self._seed, "recorded", query.id) % len(found)]

@@ -5,6 +5,7 @@ from boldly.records.pool import DATA, Choice, Pool, pool_of, records_of, respons
 from boldly.records.reading import MOST_SHOWN, listed, read_entries, read_records
 from boldly.records.record import (
     BadRow,
+    Entry,
     Fault,
     Pair,
     Record,
@@ -20,6 +21,7 @@ __all__ = [
     "MOST_SHOWN",
     "BadRow",
     "Choice",
+    "Entry",
     "Fault",
     "Format",
     "Pair",

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from boldly.errors import InvalidInput
 from boldly.records.formats import FORMATS, Format
-from boldly.records.record import BadRow, Fault, Record, Unlabelled
+from boldly.records.record import BadRow, Entry, Fault, Record, Unlabelled
 from boldly.records.rows import Row, read_rows
 
 MOST_SHOWN = 20
 """Faults that are shown of a file; the rest is counted."""
 
 
-def read_entries(path: Path, format: str = "auto") -> Iterator[Record | Fault | Unlabelled]:
+def read_entries(path: Path, format: str = "auto") -> Iterator[Entry]:
     """Every row of a file in order: its records, a `Fault` for one that can't be read, `Unlabelled` for an open one.
 
     `format` is one of `FORMATS`, or "auto" for the one that the first readable row fits. Raises `InvalidInput` for a
@@ -71,7 +71,7 @@ def _format(first: Row, name: str) -> Format:
     return FORMATS[name]
 
 
-def _entries(rows: Iterator[Row | Fault], format: Format, name: str) -> Iterator[Record | Fault | Unlabelled]:
+def _entries(rows: Iterator[Row | Fault], format: Format, name: str) -> Iterator[Entry]:
     for row in rows:
         if isinstance(row, Fault):
             yield row

@@ -70,6 +70,10 @@ class Unlabelled:
     place: str
 
 
+Entry = Record | Fault | Unlabelled
+"""What a row of a file comes to."""
+
+
 class BadRow(Exception):
     """What is wrong with a row, raised by the reader of its format."""
 

@@ -1,0 +1,42 @@
+"""What a command means by a run or a ledger: its place, and the configuration where there is one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from boldly.config.documents import read_document
+from boldly.config.locations import CONFIG_FILE, ledger_of
+from boldly.errors import InvalidInput
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """Where a ledger is, the directory of its run, and that run's configuration; a ledger alone has neither."""
+
+    ledger: str | Path
+    run: Path | None = None
+    config: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+def located(given: str, command: str, *, new: bool = False) -> Located:
+    """The ledger that a run's directory, a file or a PostgreSQL URL names; `new` says that it may have to be made.
+
+    Raises `InvalidInput` for a directory without a run, and for a file that is not there.
+    """
+    if "://" in given:
+        return Located(given)
+    path = Path(given).expanduser()
+    if path.is_dir():
+        ledger = ledger_of(path)
+        if isinstance(ledger, Path) and not ledger.is_file():
+            raise InvalidInput(
+                f"{path} holds no run of boldly: write `boldly {command} DIR` with what `--output` named."
+            )
+        config = path / CONFIG_FILE
+        return Located(ledger, path, read_document(config).values if config.is_file() else {})
+    if not path.is_file() and not new:
+        raise InvalidInput(
+            f"{path} is neither a run nor a ledger: write `boldly {command} DIR` with a run's directory."
+        )
+    return Located(path)
