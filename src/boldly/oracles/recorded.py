@@ -57,7 +57,7 @@ class Recorded:
         same = record.pair == pair
         facts = {**(record.facts if same else swapped_facts(record.facts)), "source": record.source}
         verdict = record.verdict if same else swapped_verdict(record.verdict)
-        return Answer(query, verdict, 0.0, "recorded", facts | {"place": record.place})
+        return Answer(query, verdict, 0.0, "recorded", facts | {"place": record.where})
 
 
 def recorded(*, source: str, format: str = "auto", seed: int = 0) -> Recorded:

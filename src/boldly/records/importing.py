@@ -137,7 +137,7 @@ def _store(ledger: Ledger, query: Query, record: Record, key: str) -> None:
         source=record.source,
         price=0.0,
         provenance="recorded",
-        facts={**facts, **origin, "place": record.place, "row": key},
+        facts={**facts, **origin, "place": record.where, "row": key},
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from boldly.types import Account, Preference, Prompt, Response, Verdict, content_id
@@ -50,6 +51,11 @@ class Record:
     @property
     def pair(self) -> Pair:
         return pair_of(self.prompt, self.a, self.b)
+
+    @property
+    def where(self) -> str:
+        """The place without the directories of this machine, as it is kept with a verdict."""
+        return PurePath(self.place).name
 
 
 @dataclass(frozen=True, slots=True)

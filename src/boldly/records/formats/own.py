@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, cast
 
-from boldly.records.record import PEOPLE, BadRow, Record
+from boldly.records.record import PEOPLE, BadRow, Record, swapped_verdict
 from boldly.records.values import column, probability_of, prompt_of, text_of, verdict_of
 from boldly.types import ACCOUNTS, Abstention, BothBad, Preference, Tie, Verdict
 
@@ -52,14 +52,28 @@ def _answered(values: Mapping[str, Any]) -> list[Record]:
     order = values.get("order", "ab")
     if order not in ("ab", "ba"):
         raise BadRow(f'`order` is {order!r}: write "ab" where left is a, "ba" where left is b')
-    verdict = verdict_of(said) if said in ("left", "right", "tie", "both_bad", "abstain") else None
+    verdict = _side(said, order)
     if verdict is None:
-        raise BadRow(f"`verdict` is {said!r} beside `left` and `right`: write left, right, tie, both_bad or abstain")
+        raise BadRow(f"`verdict` is {said!r}: write left, right, a, b, tie, both_bad, abstain, or the probability of a")
     facts = {"order": "ab", **({"annotator": str(values["annotator"])} if values.get("annotator") else {})}
     prompt = prompt_of(_content(values), "prompt")
     return [
         Record(prompt, left, right, verdict, PEOPLE, facts, query_id=str(values["query_id"]), account=_account(values))
     ]
+
+
+def _side(said: Any, order: str) -> Verdict | None:
+    """The verdict on left and right of one that names a side, or `a` and `b` as the query does."""
+    if said in ("left", "right"):
+        return verdict_of(said)
+    if said in ("a", "b", "tie", "both_bad", "abstain"):
+        verdict = verdict_of(said)
+    else:
+        try:
+            verdict = Preference(probability_of(said, "verdict"))
+        except BadRow:
+            return None
+    return verdict if verdict is None or order == "ab" else swapped_verdict(verdict)
 
 
 def _verdict(values: Mapping[str, Any]) -> Verdict:
