@@ -25,7 +25,7 @@ from boldly.lm.load import load
 from boldly.lm.policy import LMPolicy
 from boldly.loop import Loop, Parts, rounds
 from boldly.metrics.evaluate import evaluate
-from boldly.oracles import BradleyTerry
+from boldly.oracles import BradleyTerry, Oracle
 from boldly.randomness import derive
 from boldly.types import Prompt, Response, comparisons
 
@@ -126,11 +126,12 @@ def run(
     scale: float = 6.0,
     until: float | None = None,
     parts: Callable[[Parts], Parts] = lambda parts: parts,
+    oracle: Callable[[Oracle], Oracle] = lambda oracle: oracle,
 ) -> tuple[list[Point], dict[str, Any]]:
     """The curve of one run, evaluated every `every` labels on the same `heldout` prompts, and what it bought.
 
-    `settings` are configuration keys, `parts` may exchange parts that no configuration names, and the run ends early
-    after two successive evaluations at or above `until`.
+    `settings` are configuration keys, `parts` may exchange parts that no configuration names and `oracle` the labeller;
+    the run ends early after two successive evaluations at or above `until`.
     """
     torch.set_num_threads(1)
     arguments = {"seed": seed, "budget": budget, "generation": {"max_tokens": task.max_tokens}, **settings}
@@ -178,7 +179,7 @@ def run(
         )
 
     points.append(judge(0))
-    for _ in rounds(loop, BradleyTerry(task.reward, scale=scale, seed=seed)):
+    for _ in rounds(loop, oracle(BradleyTerry(task.reward, scale=scale, seed=seed))):
         labels = ledger.spent().labels
         if labels // every > points[-1].labels // every or not loop.left:
             points.append(judge(labels))

@@ -115,13 +115,15 @@ class Itself:
         """The oracle of a round that starts from `policy`.
 
         `queries` are all of the round, answered or not, so that a run that was stopped goes on with the same gamma.
-        Raises `OracleError` for a policy that can't be asked a question.
+        Raises `OracleError` for a policy that can't be asked a question, or can't say yes or no.
         """
-        if self.by == "question" and not isinstance(policy, Says):
-            raise OracleError(
-                f"the policy {policy.name} can't be asked a question, as it has no method `say`: write "
-                f"`oracle: {{name: self, by: implicit}}`, which reads log-probabilities alone."
-            )
+        if self.by == "question":
+            if not isinstance(policy, Says):
+                raise OracleError(
+                    f"the policy {policy.name} can't be asked a question, as it has no method `say`: write "
+                    f"`oracle: {{name: self, by: implicit}}`, which reads log-probabilities alone."
+                )
+            policy.say((), (YES, NO))  # raises where it has no such words
         bound = replace(self, policy=policy, reference=reference, correction=self.gamma or 0.0)
         if self.by == "implicit" and self.gamma is None and queries:
             moved = [(rewards, query) for query, rewards in bound._rewards(queries) if not _unmoved(rewards, self.beta)]

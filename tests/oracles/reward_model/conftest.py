@@ -45,7 +45,7 @@ def byte_tokenizer(template: str | None) -> PreTrainedTokenizerFast:
     return fast
 
 
-def config_of(kind: str, rows: int, labels: int) -> PreTrainedConfig:
+def config_of(kind: str, rows: int, labels: int, context: int = CONTEXT) -> PreTrainedConfig:
     common: dict[str, Any] = {"vocab_size": rows, "initializer_range": 0.2, "num_labels": labels}
     match kind:
         case "llama":
@@ -54,19 +54,19 @@ def config_of(kind: str, rows: int, labels: int) -> PreTrainedConfig:
                 intermediate_size=24,
                 num_hidden_layers=2,
                 num_attention_heads=4,
-                max_position_embeddings=CONTEXT,
+                max_position_embeddings=context,
                 pad_token_id=PAD,
                 **common,
             )
         case "gpt2":
-            return GPT2Config(n_embd=16, n_layer=2, n_head=2, n_positions=CONTEXT, bos_token_id=BOS, **common)
+            return GPT2Config(n_embd=16, n_layer=2, n_head=2, n_positions=context, bos_token_id=BOS, **common)
         case "bert":
             return BertConfig(
                 hidden_size=16,
                 intermediate_size=24,
                 num_hidden_layers=2,
                 num_attention_heads=2,
-                max_position_embeddings=CONTEXT,
+                max_position_embeddings=context,
                 pad_token_id=PAD,
                 **common,
             )
@@ -75,16 +75,21 @@ def config_of(kind: str, rows: int, labels: int) -> PreTrainedConfig:
 
 @pytest.fixture
 def reward_directory(tmp_path: Path) -> Factory:
-    """`reward_directory(kind, template=..., labels=..., **config)` -> a directory of its own."""
+    """`reward_directory(kind, template=..., labels=..., context=..., **config)` -> a directory of its own."""
 
     def make(
-        kind: str = "llama", *, template: str | None = CHAT_TEMPLATE, labels: int = 1, name: str = "rm", **config: Any
+        kind: str = "llama",
+        *,
+        template: str | None = CHAT_TEMPLATE,
+        labels: int = 1,
+        context: int = CONTEXT,
+        **config: Any,
     ) -> Path:
-        directory = tmp_path / name
+        directory = tmp_path / "rm"
         tokenizer = byte_tokenizer(template)
         with torch.random.fork_rng():
             torch.manual_seed(0)
-            module = AutoModelForSequenceClassification.from_config(config_of(kind, len(tokenizer), labels))
+            module = AutoModelForSequenceClassification.from_config(config_of(kind, len(tokenizer), labels, context))
         module.save_pretrained(directory)
         tokenizer.save_pretrained(directory)
         edit(directory / "config.json", **config)
