@@ -8,9 +8,9 @@ from boldly.ledger import Budget
 from boldly.ledger.memory import MemoryLedger
 from boldly.oracles.asking import answer
 from boldly.oracles.judge import Judge, judge
+from boldly.oracles.protocol import Answer
 from boldly.testing.build import query
 from boldly.types import Label, Query
-
 from tests.oracles.judge.service import Got, Reply, Service, ok
 
 PRICES = {"price_in": 1000.0, "price_out": 2000.0}
@@ -58,11 +58,21 @@ def buy(
     book.ask(queries)
     labels: list[Label] = []
     try:
-        for label in answer(book, oracle, queries, budget=budget or Budget(1000), attempts=attempts):
-            labels.append(label)
+        labels.extend(answer(book, oracle, queries, budget=budget or Budget(1000), attempts=attempts))
     except BoldlyError as error:
         return labels, book, error
     return labels, book, None
+
+
+def ask(oracle: Judge, book: Book, queries: Sequence[Query]) -> list[Answer]:
+    """The answers to queries that may have labels already, each on a fresh attempt that is settled."""
+    attempts = {
+        one.id: book.reserve(one.id, bound=oracle.bound(one), budget=Budget(10_000), metered=True) for one in queries
+    }
+    told = list(oracle.recording(book)(queries))
+    for said in told:
+        book.tell(attempts[said.query.id].id, said.verdict, source=oracle.name, price=said.price or 0.0)
+    return told
 
 
 def some(n: int) -> list[Query]:

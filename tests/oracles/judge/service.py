@@ -13,7 +13,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the service sends back. `pause` is slept before each piece; `cut` bytes are withheld of what was promised."""
+    """What the service sends back.
+
+    Before each of the first bytes it sleeps one of the `pauses`; `cut` bytes of what was promised are withheld.
+    """
 
     body: bytes
     status: int = 200
@@ -68,7 +71,10 @@ def completion(
     usage: Any = (100, 2),
     **message: Any,
 ) -> dict[str, Any]:
-    """A chat completion; `tops` are log-probabilities at the first place, `usage` tokens in and out or what stands there."""
+    """A chat completion.
+
+    `tops` are log-probabilities at the first place, `usage` the tokens in and out, or what stands in their place.
+    """
     first = {"token": (text or "")[:1], "logprob": -0.1, "bytes": None}
     listed = [{"token": token, "logprob": value} for token, value in (tops or {}).items()]
     choice = {
@@ -111,8 +117,6 @@ def serving(handler: Handler) -> Generator[Service]:
                 self._send(handler(request))
             except OSError:
                 self.close_connection = True
-
-        do_GET = do_POST
 
         def _send(self, reply: Reply) -> None:
             self.send_response(reply.status)

@@ -135,7 +135,7 @@ class Looks:
         steps = iter(min(_LONGEST_WAIT, _FIRST_WAIT * 2.0**n) for n in range(_TRIES))
 
         def pause(error: Exception) -> bool | float:
-            """Seconds to wait before another try: what the service asks for, else twice as long as before, at random."""
+            """Seconds until another try: what the service asks for, else about twice as long as before."""
             if not isinstance(error, _Busy):
                 return False
             step = next(steps)

@@ -58,12 +58,13 @@ Read = Said | Declined | Unreadable
 
 _LETTER = re.compile(
     r"""[\s*_"'`(\[.#]*
-    (?:(?:the\ )?(?:better|final)?\ ?(?:verdict|answer|winner|response|choice)(?:\ is)?\s*[:=]?[\s*_"'`(\[]*)?
+    (?:(?:the\ )?(?:better|final)?\ ?(?:verdict|answer|winner|response|choice)\b(?:\ is\b)?\s*[:=]?[\s*_"'`(\[]*)?
     (?:response\ )?
-    (?P<letter>A|B|tie)
+    \b(?P<letter>A|B|tie)\b
     [\s*_"'`)\].!]*""",
     re.IGNORECASE | re.VERBOSE | re.ASCII,
 )
+_LONGEST = 60
 _THOUGHT = re.compile(r"\s*<think>.*?</think>", re.DOTALL)
 _CODE = re.compile(r"\s*```(?:json)?\s*\n(?P<inside>.*?)\n?```\s*", re.DOTALL)
 _WORDS = {"a": 1.0, "b": 0.0, "tie": 0.5}
@@ -89,15 +90,14 @@ def read(answer: Answer, mode: Mode) -> Read:
     if answer["refusal"] or answer["finish"] == "content_filter":
         return Declined(f"the judge declined: {_short(answer['refusal'] or 'its content filter stopped it')}")
     if mode == "logprobs" and answer["tops"]:
-        return read_letters(answer["tops"])
+        return read_letters([(token, logprob) for token, logprob in answer["tops"]])
     if answer["finish"] == "length":
         return Unreadable("the judge's answer was cut at its limit of tokens; write a higher `max_tokens`")
-    text = (
-        _THOUGHT.sub("", answer["text"], count=1) if answer["text"].lstrip().startswith("<think>") else answer["text"]
-    )
+    thought = _THOUGHT.match(answer["text"])
+    text = answer["text"][thought.end() :] if thought else answer["text"]
     if not text.strip():
-        thought = answer["reasoning"] or answer["text"].strip()
-        return Unreadable("the judge only reasoned and gave no verdict" if thought else "the judge's answer is empty")
+        reasoned = thought or answer["reasoning"]
+        return Unreadable("the judge only reasoned and gave no verdict" if reasoned else "the judge's answer is empty")
     return read_structured(text) if mode == "structured" else read_text(text)
 
 
@@ -140,10 +140,11 @@ def read_structured(text: str) -> Said | Unreadable:
 
 def read_text(text: str) -> Said | Unreadable:
     """The verdict of a text that holds one letter, or `tie`, and nothing else that means anything."""
-    found = _LETTER.fullmatch(text)
-    return (
-        Said(_WORDS[found["letter"].lower()]) if found else Unreadable(f"the judge said no A, B or tie: {_short(text)}")
-    )
+    bare = text.strip()
+    found = _LETTER.fullmatch(bare) if len(bare) <= _LONGEST else None
+    if found is None:
+        return Unreadable(f"the judge said no A, B or tie: {_short(bare)}")
+    return Said(_WORDS[found["letter"].lower()])
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
