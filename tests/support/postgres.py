@@ -45,7 +45,8 @@ class Postgres:
         return f"postgresql://{USER}@127.0.0.1:{port or self.port}/postgres?schema={schema}"
 
     def start(self) -> None:
-        options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c max_connections=40"
+        settings = ("listen_addresses=127.0.0.1", "max_connections=40", "deadlock_timeout=300ms")
+        options = f"-p {self.port} -k {self.folder} " + " ".join(f"-c {setting}" for setting in settings)
         self._call("pg_ctl", "-D", self.folder / "data", "-l", self.folder / "log", "-o", options, "-w", "start")
 
     def stop(self, mode: str = "immediate") -> None:

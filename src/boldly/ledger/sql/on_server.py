@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError, InvalidRequestError
 from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import CreateSchema
 
-from boldly.errors import StorageError
+from boldly.errors import NoLedger, StorageError
 from boldly.ledger.sql import schema, versions
 from boldly.ledger.sql.location import Server
 from boldly.ledger.sql.session import Backend, connect_options, end_backend, hold_run, settle_in, writing_key
@@ -139,7 +139,7 @@ class ServerDatabase:
         if version == schema.VERSION:
             return
         if version is None and self._read_only:
-            raise StorageError(f"no ledger at `{name}`; name the URL of a run.")
+            raise NoLedger(f"no ledger at `{name}`; name the URL of a run.")
         if version is not None and not self._exclusive:
             raise StorageError(f"`{name}` was written by an older boldly (schema {version}); go on with its run first.")
         if version is None:
