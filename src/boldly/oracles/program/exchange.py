@@ -40,13 +40,13 @@ class Exchange:
             said = _object(line)
             if said is None:
                 self.wrong = f"it wrote a line that is no JSON object: {_shown(line)} (a log belongs on stderr)"
-            elif (name := said.get("id")) in self.owed:
+            elif isinstance(name := said.get("id"), str) and name in self.owed:
                 del self.owed[name]
                 self.child.answered()
                 self.heard = time.monotonic()
                 yield name, said
             else:
-                again = name in self.asked
+                again = isinstance(name, str) and name in self.asked
                 self.wrong = f"it answered {_shown(line)}, an id that was {'answered before' if again else 'not asked'}"
 
     def trouble(self) -> str:
