@@ -12,7 +12,7 @@ from boldly.ledger import Spent
 from boldly.metrics import Sample
 from boldly.progress import Record
 from boldly.report import RunData, load, render, single, write_report
-from boldly.report.data import RoundData
+from boldly.report.data import Books, RoundData
 from boldly.report.numbers import number
 from tests.report.fakes import CONFIG, Story, records, write_run
 
@@ -89,6 +89,7 @@ def test_every_section_of_the_issue_is_there(html: str):
         "training",
         "rounds",
         "ledger",
+        "checks",
         "time",
         "reproduce",
     ]
@@ -107,6 +108,7 @@ def test_every_section_of_the_issue_is_there(html: str):
         "gained",
         "outcomes",
         "foreseen",
+        "cost",
     ]
     assert html.count("The numbers behind this plot") == len(plots)
 
@@ -116,9 +118,9 @@ def test_the_ledger_adds_up_or_says_that_it_does_not():
     rounds = (RoundData(0, bought), RoundData(1, bought))
     whole = Spent(labels=61, preferences=41, ties=10, both_bad=6, abstentions=4, surplus=1, failed=2)
     assert "41 + 10 + 6 + 4 = 61 labels. Without 1 second answers these are the 60" in render(
-        single(data(rounds=rounds, training=whole))
+        single(data(rounds=rounds, books=Books({"training": whole})))
     )
-    torn = render(single(data(rounds=rounds[:1], training=whole)))
+    torn = render(single(data(rounds=rounds[:1], books=Books({"training": whole}))))
     assert "It does not add up" in torn
     assert "boldly export" in torn
 

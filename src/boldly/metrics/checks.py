@@ -43,7 +43,8 @@ class Checks:
 
     `between` compares sources on the same pair, `within` a source with itself on one that it judged twice; `alpha` is
     Krippendorff's over all of `raters` sources, None with fewer than two. `flipped` is the share of verdicts whose two
-    looks, with the responses shown either way round, contradicted each other. `first_shown` is the share of verdicts
+    looks, with the responses shown either way round, contradicted each other; `canaries` is the share of planted
+    responses, which should never win, that won. `first_shown` is the share of verdicts
     for the response that was shown first: 1/2 without a position bias. `longest` is the share of verdicts that a rule
     would share that always chooses the longer text. A tie counts half in all of them.
     """
@@ -53,6 +54,7 @@ class Checks:
     alpha: float | None = None
     raters: int = 0
     flipped: tuple[Habit, ...] = ()
+    canaries: tuple[Habit, ...] = ()
     first_shown: tuple[Habit, ...] = ()
     longest: tuple[Habit, ...] = ()
 
@@ -78,7 +80,10 @@ def checks(training: Sequence[Label], consistency: Sequence[Label]) -> Checks:
         within=_agreements(within),
         alpha=krippendorff_alpha([[own[0] for own in said.values()] for said in pairs]) if raters else None,
         raters=len(raters),
-        flipped=_habits(_groups((one.source, float(one.facts["flipped"])) for one in once if "flipped" in one.facts)),
+        flipped=_habits(
+            _groups((one.source, float(said)) for one in once if (said := one.facts.get("flipped")) is not None)
+        ),
+        canaries=_habits(_groups(_won_by_canaries(labels))),
         first_shown=_first_shown(labels),
         longest=_habits(_groups(_for_longer(once))),
     )
@@ -128,6 +133,13 @@ def _habits(outcomes: Mapping[str, Sequence[float]]) -> tuple[Habit, ...]:
 
 def _ordered(habits: Iterable[Habit]) -> tuple[Habit, ...]:
     return tuple(sorted(habits, key=lambda habit: (-habit.share.n, habit.source)))
+
+
+def _won_by_canaries(labels: Iterable[Label]) -> Iterator[tuple[str, float]]:
+    for label in labels:
+        canary = label.facts.get("canary")
+        if isinstance(canary, Mapping) and isinstance(won := canary.get("won"), bool):
+            yield label.source, float(won)
 
 
 def _for_longer(labels: Iterable[Label]) -> Iterator[tuple[str, float]]:

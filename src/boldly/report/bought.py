@@ -1,10 +1,9 @@
-"""What each round bought, and whether the ledger adds up."""
+"""What each round bought."""
 
 import math
 from collections.abc import Sequence
 from typing import Any
 
-from boldly.ledger.protocol import Spent
 from boldly.metrics import OUTCOMES
 from boldly.report.blocks import Figure, Figures, Section, Table
 from boldly.report.data import RoundData, RunData
@@ -85,7 +84,7 @@ def _outcomes(rounds: Sequence[RoundData]) -> Figure:
                 [
                     str(one.number),
                     *(count(one.bought.get(name, 0)) for name in shown),
-                    percent(_empty([one]) / _bought([one])) if _bought([one]) else NONE,
+                    percent(_empty([one]) / labels_of([one])) if labels_of([one]) else NONE,
                     count(one.identical),
                     _share_foreseen(one),
                 ]
@@ -127,7 +126,7 @@ def _foreseen(rounds: Sequence[RoundData]) -> Figure | None:
 
 
 def _empty_words(run: RunData) -> str:
-    labels, empty = _bought(run.rounds), _empty(run.rounds)
+    labels, empty = labels_of(run.rounds), _empty(run.rounds)
     if not labels:
         return ""
     if not empty:
@@ -150,50 +149,8 @@ def _value_words(run: RunData) -> str:
     )
 
 
-def ledger_section(run: RunData) -> Section:
-    """The totals of every account, with the sums that they must be."""
-    accounts = [("training", run.training), ("evaluation", run.evaluation)]
-    shown = [(name, spent) for name, spent in accounts if name == "training" or spent != Spent()]
-    rows = [
-        ("preferences", [count(s.preferences) for _, s in shown]),
-        ("ties", [count(s.ties) for _, s in shown]),
-        ("both bad", [count(s.both_bad) for _, s in shown]),
-        ("abstentions", [count(s.abstentions) for _, s in shown]),
-        ("labels, the sum of these", [count(s.labels) for _, s in shown]),
-        ("of them second answers to a query (surplus)", [count(s.surplus) for _, s in shown]),
-        ("attempts that failed or were given up", [count(s.failed) for _, s in shown]),
-        ("attempts still open", [count(s.open) for _, s in shown]),
-        ("money", [number(s.money) for _, s in shown]),
-    ]
-    return Section(
-        "ledger",
-        "The ledger",
-        [
-            "Every label that was paid for is in the ledger with its query, its source, its price and its time. A "
-            "failed attempt is never counted as a preference.",
-            _adding_up(run),
-        ],
-        [Table(["", *(name for name, _ in shown)], [[name, *values] for name, values in rows])],
-    )
-
-
-def _adding_up(run: RunData) -> str:
-    spent = run.training
-    parts = [spent.preferences, spent.ties, spent.both_bad, spent.abstentions]
-    by_round = _bought(run.rounds)
-    if sum(parts) == spent.labels and by_round == spent.labels - spent.surplus:
-        surplus = f" Without {count(spent.surplus)} second answers" if spent.surplus else " They"
-        return (
-            f"It adds up: {' + '.join(count(part) for part in parts)} = {count(spent.labels)} labels.{surplus} "
-            f"{'these ' if spent.surplus else ''}are the {count(by_round)} labels of the rounds above."
-        )
-    return (
-        f"It does not add up: the totals name {count(spent.labels)} labels, {count(spent.surplus)} of them surplus, "
-        f"but the rounds hold {count(by_round)}. Compare `boldly export` with your invoices before you rely on it."
-    )
-
-
-def _bought(rounds: Sequence[RoundData]) -> int:
+def labels_of(rounds: Sequence[RoundData]) -> int:
+    """The labels that these rounds ended with."""
     return sum(one.bought.get(name, 0) for one in rounds for name in OUTCOMES[:4])
 
 

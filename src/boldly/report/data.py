@@ -1,26 +1,24 @@
 """What a report reads of a run directory, and nothing else; every page is made of this alone."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from json import JSONDecodeError, loads
+from math import fsum
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from boldly.config.locations import ledger_of
 from boldly.errors import StorageError
 from boldly.ledger.protocol import Ledger, Spent
-from boldly.metrics import Sample, bought, read, read_samples
+from boldly.metrics import Checks, Sample, bought, checks, read, read_samples
 from boldly.progress import Record
-from boldly.types import Label, preference_of
+from boldly.types import ACCOUNTS, Account, Label, Provenance, preference_of
 
-CONFIG, LEDGER, METRICS, SAMPLES, RESULT = (
-    "config.yaml",
-    "ledger.sqlite",
-    "metrics.jsonl",
-    "samples.jsonl",
-    "result.json",
-)
+CONFIG, METRICS, SAMPLES, RESULT = "config.yaml", "metrics.jsonl", "samples.jsonl", "result.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +37,36 @@ class RoundData:
 
 
 @dataclass(frozen=True, slots=True)
+class Purchase:
+    """The labels that count of one source in one account, and what they cost."""
+
+    account: Account
+    source: str
+    provenance: Provenance
+    labels: int
+    money: float
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What a ledger says of labels and money.
+
+    `spent` is by account; `costs` is what the training labels had cost by the time of each, in their order. People are
+    numbered in the order of their first labels, as a report may be passed on.
+    """
+
+    spent: Mapping[Account, Spent] = field(default_factory=dict[Account, Spent])
+    purchases: tuple[Purchase, ...] = ()
+    costs: tuple[float, ...] = ()
+    checks: Checks = field(default_factory=Checks)
+
+    @property
+    def money(self) -> float:
+        """All that was spent or is reserved."""
+        return sum(spent.money for spent in self.spent.values())
+
+
+@dataclass(frozen=True, slots=True)
 class RunData:
     """A run as its report sees it, with the directory as it was named to the report.
 
@@ -50,8 +78,7 @@ class RunData:
     config_text: str
     records: tuple[Record, ...]
     rounds: tuple[RoundData, ...] = ()
-    training: Spent = field(default_factory=Spent)
-    evaluation: Spent = field(default_factory=Spent)
+    books: Books = field(default_factory=Books)
     samples: tuple[Sample, ...] = ()
     result: Mapping[str, Any] | None = None
 
@@ -60,8 +87,13 @@ class RunData:
         return self.root.resolve().name
 
     @property
+    def training(self) -> Spent:
+        """What was spent on training."""
+        return self.books.spent.get("training", Spent())
+
+    @property
     def labels(self) -> int:
-        """All that were bought for training."""
+        """All that training had, bought or not."""
         return max([self.training.labels, *(record.labels for record in self.records)])
 
     @property
@@ -97,17 +129,17 @@ def load(run: Path) -> RunData:
     if not path.is_file():
         raise StorageError(f"{run} holds no run of boldly (no {CONFIG}): name the directory that `boldly run` wrote.")
     text = _text(path)
+    config = _mapping(path, text)
     records = tuple(read(run / METRICS))
     failed = {record.iterate - 1: record.bought.get("failed", 0) for record in records}
-    rounds, training, evaluation = _ledger(run / LEDGER, failed)
+    rounds, books = _ledger(ledger_of(run), failed)
     return RunData(
         root=run,
-        config=_mapping(path, text),
+        config=config,
         config_text=text,
         records=records,
         rounds=rounds,
-        training=training,
-        evaluation=evaluation,
+        books=books,
         samples=tuple(read_samples(run / SAMPLES)),
         result=_result(run / RESULT),
     )
@@ -150,16 +182,40 @@ def _prediction(ledger: Ledger, label: Label, policy: str, reference: str) -> bo
     return None if scores[0] == scores[1] else (scores[0] > scores[1]) == (probability > 0.5)
 
 
-def _ledger(path: Path, failed: Mapping[int, int]) -> tuple[tuple[RoundData, ...], Spent, Spent]:
-    if not path.is_file():
-        return (), Spent(), Spent()
+def books_of(ledger: Ledger) -> Books:
+    """The labels and the money of every account of a ledger."""
+    labels = _numbered({account: ledger.labels(account) for account in ACCOUNTS})
+    groups: dict[tuple[Account, str, Provenance], list[float]] = {}
+    for account, said in labels.items():
+        for label in said:
+            groups.setdefault((account, label.source, label.provenance), []).append(label.price)
+    return Books(
+        spent={account: ledger.spent(account) for account in ACCOUNTS},
+        purchases=tuple(Purchase(*key, len(prices), fsum(prices)) for key, prices in groups.items()),
+        costs=tuple(accumulate(label.price for label in labels["training"])),
+        checks=checks(labels["training"], labels["consistency"]),
+    )
+
+
+def _numbered(labels: Mapping[Account, Sequence[Label]]) -> dict[Account, Sequence[Label]]:
+    """The labels with numbers in place of the names of people."""
+    names = dict.fromkeys(one.source for said in labels.values() for one in said if one.source.startswith("people:"))
+    if not names:
+        return dict(labels)
+    persons = {name: f"person {i}" for i, name in enumerate(names, start=1)}
+    return {
+        account: [replace(one, source=persons.get(one.source, one.source)) for one in said]
+        for account, said in labels.items()
+    }
+
+
+def _ledger(location: str | Path, failed: Mapping[int, int]) -> tuple[tuple[RoundData, ...], Books]:
+    if isinstance(location, Path) and not location.is_file():
+        return (), Books()
     from boldly.ledger.sql import SqlLedger
 
-    ledger = SqlLedger(path, read_only=True)
-    try:
-        return rounds_of(ledger, failed), ledger.spent(), ledger.spent("evaluation")
-    finally:
-        ledger.close()
+    with closing(SqlLedger(location, read_only=True)) as ledger:
+        return rounds_of(ledger, failed), books_of(ledger)
 
 
 def _text(path: Path) -> str:

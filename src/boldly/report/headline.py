@@ -4,7 +4,7 @@ from boldly.progress import Interval, Record
 from boldly.report.blocks import KeyFigure
 from boldly.report.data import RunData
 from boldly.report.diagnosis.finding import best, scored
-from boldly.report.numbers import NONE, count, number, percent, span
+from boldly.report.numbers import NONE, count, money, number, percent, span
 
 
 def kept(run: RunData) -> Record | None:
@@ -69,9 +69,8 @@ def standfirst(run: RunData) -> str:
 def key_figures(run: RunData) -> list[KeyFigure]:
     """The few numbers at the top."""
     record, budget = kept(run), run.setting("budget")
-    spent = count(run.labels)
-    of = f"of {count(budget)} in the budget" if isinstance(budget, int) else "bought for training"
-    figures = [KeyFigure("Labels", spent, of)]
+    of = f"of {count(budget)} in the budget" if isinstance(budget, int) else "for training"
+    figures = [KeyFigure("Labels", count(run.labels), f"{of}{_not_bought(run)}")]
     if record is None or record.evaluation is None:
         return figures
     evaluation = record.evaluation
@@ -86,8 +85,14 @@ def key_figures(run: RunData) -> list[KeyFigure]:
         KeyFigure("Cut or unfinished", percent(evaluation.truncated), "of the held-out answers"),
         KeyFigure("Model kept", *_kept(record)),
     ]
-    money = run.training.money + run.evaluation.money
-    return [*figures, KeyFigure("Paid", number(money), "in the oracle's currency")] if money else figures
+    paid = run.books.money
+    return [*figures, KeyFigure("Paid", money(paid), "in the currency of its prices")] if paid else figures
+
+
+def _not_bought(run: RunData) -> str:
+    """How many of the labels came without being bought."""
+    kinds = ((run.training.recorded, "reused"), (run.training.self_made, "self-made"))
+    return "".join(f"; {count(labels)} {word}" for labels, word in kinds if labels)
 
 
 def _kept(record: Record) -> tuple[str, str]:

@@ -29,6 +29,11 @@ def number(value: float | None) -> str:
     return f"−{text}" if value < 0 and float(text.replace(",", "")) else text
 
 
+def money(value: float) -> str:
+    """An amount to the hundredth; a small one, such as the price of a judge's label, to four digits."""
+    return f"{value:,.2f}" if value == 0.0 or abs(value) >= 1.0 else f"{value:.4g}"
+
+
 def percent(share: float | None) -> str:
     """A share in whole percent; one decimal below 10%, so that 0.4% is not 0."""
     if share is None or not math.isfinite(share):

@@ -9,7 +9,7 @@ from boldly.report.data import RunData
 from boldly.report.diagnosis import diagnose
 from boldly.report.diagnosis.finding import best, scored
 from boldly.report.grouping import Group, final, groups, pointwise
-from boldly.report.numbers import NONE, count, number, percent, span
+from boldly.report.numbers import NONE, count, money, number, percent, span
 from boldly.report.plots import PALETTE, Dot, Line, Track, dots, lines, tracks
 from boldly.report.reached import Reached, reached
 from boldly.report.text import flat
@@ -237,11 +237,14 @@ def _outcome_section(compared: Sequence[Group], measure: str) -> Section:
                 NONE if median is None else number(median.value),
                 NONE if median is None or median.n == 1 else f"{number(median.low)} to {number(median.high)}",
                 count(round(sum(labels) / len(labels))),
+                count(sum(run.training.bought for run in group.runs)),
+                count(sum(run.training.recorded for run in group.runs)),
                 percent(ties / sum(labels) if sum(labels) else 0.0),
-                number(sum(run.training.money for run in group.runs)),
+                money(sum(run.books.money for run in group.runs)),
             ]
         )
-    columns = ["recipe", "runs", f"best {measure}, median", "over runs", "labels a run", "ties", "money in all"]
+    columns = ["recipe", "runs", f"best {measure}, median", "over runs", "labels a run"]
+    columns += ["bought in all", "reused in all", "ties", "money in all"]
     return Section("outcome", "What each came to", [], [Table(columns, rows)])
 
 
@@ -249,23 +252,29 @@ def _runs_section(runs: Sequence[RunData]) -> Section:
     rows = []
     for run in runs:
         points = scored(run.records)
-        findings = diagnose(run.records, floor=run.floor, left=run.left)
+        findings = diagnose(run.records, floor=run.floor, left=run.left, checks=run.books.checks)
         rows.append(
             [
                 flat(run.name),
                 flat(run.recipe),
                 str(run.setting("seed")),
                 count(run.training.labels),
+                count(run.training.bought),
+                count(run.training.recorded),
                 span(best(points).score) if points else NONE,
                 "; ".join(finding.name for finding in findings) or "nothing found",
                 _state(run),
             ]
         )
+    columns = ["run", "recipe", "seed", "labels", "bought", "reused", "best iterate", "diagnosis", "state"]
     return Section(
         "runs",
         "The runs",
-        ["The report of a single run shows its answers, and what each finding of its diagnosis means."],
-        [Table(["run", "recipe", "seed", "labels", "best iterate", "diagnosis", "state"], rows)],
+        [
+            "The report of a single run shows its answers, and what each finding of its diagnosis means. A label that "
+            "was reused from a record was paid for by the run that bought it, and costs nothing here."
+        ],
+        [Table(columns, rows)],
     )
 
 

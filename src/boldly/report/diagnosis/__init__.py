@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from boldly.metrics import Checks
 from boldly.progress import Record
-from boldly.report.diagnosis import ended, labels, policy, training
+from boldly.report.diagnosis import ended, labels, oracles, policy, training
 from boldly.report.diagnosis.finding import Finding, Severity
 
 SIGNATURES = (
@@ -22,18 +23,24 @@ SIGNATURES = (
     policy.length_drift,
 )
 
+CHECKED = (oracles.contradicts_itself, oracles.near_chance, oracles.position_bias, oracles.taken_in)
+"""Those that look at what labels say of their sources."""
+
 _ORDER: tuple[Severity, ...] = ("serious", "warning", "note")
 
 
-def diagnose(records: Sequence[Record], *, floor: float = 20.0, left: int = 0) -> list[Finding]:
+def diagnose(
+    records: Sequence[Record], *, floor: float = 20.0, left: int = 0, checks: Checks | None = None
+) -> list[Finding]:
     """Everything the signatures find, the most serious first.
 
     `floor` (nats) is where the objective's bonus ends; see `boldly.objectives.bounded_log_ratio`. `left` are the labels
-    of the budget that a run did not buy though it has ended.
+    of the budget that a run did not buy though it has ended, and `checks` what its labels say of their sources.
     """
-    further = (ended.ended_early(records, left), training.bonus_runaway(records, floor))
+    of_labels = [signature(checks) for signature in CHECKED] if checks else []
+    further = (ended.ended_early(records, left), training.bonus_runaway(records, floor), *of_labels)
     found = [*further, *(signature(records) for signature in SIGNATURES)]
     return sorted((finding for finding in found if finding), key=lambda finding: _ORDER.index(finding.severity))
 
 
-__all__ = ["SIGNATURES", "Finding", "Severity", "diagnose"]
+__all__ = ["CHECKED", "SIGNATURES", "Finding", "Severity", "diagnose"]

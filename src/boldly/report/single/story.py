@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 
 from boldly.report.blocks import Advice, Diagnosis, Page, Section
-from boldly.report.bought import ledger_section, rounds_section
+from boldly.report.bought import rounds_section
+from boldly.report.checked import checks_section
 from boldly.report.data import RunData
 from boldly.report.diagnosis import diagnose
 from boldly.report.headline import headline, key_figures, standfirst
+from boldly.report.money import money_section
 from boldly.report.single.model import coverage, distance
 from boldly.report.single.outcome import answers, learning
 from boldly.report.single.reproduction import reproduction
@@ -24,7 +26,8 @@ def single(run: RunData) -> Page:
         coverage(run),
         training(run),
         rounds_section(run),
-        ledger_section(run),
+        money_section(run),
+        checks_section(run),
         time_spent(run),
         reproduction(run),
     )
@@ -39,13 +42,14 @@ def single(run: RunData) -> Page:
 
 
 def diagnosis(run: RunData) -> Section:
-    findings = diagnose(run.records, floor=run.floor, left=run.left)
+    findings = diagnose(run.records, floor=run.floor, left=run.left, checks=run.books.checks)
     advice = [Advice(finding, _settings(run, finding.settings)) for finding in findings]
     looked = (
         "Nothing found. Looked for: a policy stuck at the base model, one that went past its best, broken or cut "
         "answers, few different answers, one kind of answer only, a bonus that outweighs the labels, unsteady "
-        "training, drifting length, labels lost on ties or duplicates, a failing oracle, a budget that was not spent, "
-        "and too few held-out prompts to tell."
+        "training, drifting length, labels lost on ties or duplicates, a failing oracle, oracles that contradict "
+        "themselves or one another or lean to a place, a budget that was not spent, and too few held-out prompts to "
+        "tell."
     )
     return Section(
         "diagnosis",
