@@ -1,7 +1,7 @@
 """Labels that exist already: files of preference data, read as records, and pools to choose from."""
 
 from boldly.records.formats import FORMATS, Format
-from boldly.records.pool import DATA, Choice, Pool, pool_of, records_of, response_from
+from boldly.records.pool import DATA, Pool, pool_of, records_of, response_from
 from boldly.records.reading import MOST_SHOWN, listed, read_entries, read_records
 from boldly.records.record import (
     BadRow,
@@ -20,7 +20,6 @@ __all__ = [
     "FORMATS",
     "MOST_SHOWN",
     "BadRow",
-    "Choice",
     "Entry",
     "Fault",
     "Format",

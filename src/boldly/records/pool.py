@@ -1,7 +1,7 @@
 """Labels that are there already: the pairs that may be chosen from them, prompt by prompt."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import nan
 
 from boldly.records.record import Record, pair_of
@@ -40,24 +40,10 @@ def response_from(text: str) -> Response:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """One prompt of a pool with every response to it, and the pairs (i, j), i < j, that a verdict is recorded of."""
-
-    prompt: Prompt
-    responses: tuple[Response, ...]
-    pairs: tuple[tuple[int, int], ...]
-
-    @property
-    def candidates(self) -> Candidates:
-        """The same, as a selector views it."""
-        return Candidates(self.prompt, self.responses)
-
-
-@dataclass(frozen=True, slots=True)
 class Pool:
     """What a selector may choose from when labels are recorded: prompts, responses, and the pairs with a verdict."""
 
-    choices: tuple[Choice, ...]
+    choices: tuple[Candidates, ...]
 
     @property
     def prompts(self) -> tuple[Prompt, ...]:
@@ -66,17 +52,19 @@ class Pool:
     @property
     def size(self) -> int:
         """How many pairs it holds."""
-        return sum(len(choice.pairs) for choice in self.choices)
+        return sum(len(choice.pairs or ()) for choice in self.choices)
 
-    def candidates(self, asked: Iterable[Query] = ()) -> list[Choice]:
+    def candidates(self, asked: Iterable[Query] = ()) -> list[Candidates]:
         """The prompts that have pairs left when those of `asked` are taken out, in whichever order they were asked."""
         gone = {pair for query in asked for pair in _both(query.prompt, query.a.text, query.b.text)}
-        left: list[Choice] = []
+        left: list[Candidates] = []
         for choice in self.choices:
             texts = [response.text for response in choice.responses]
-            pairs = tuple((i, j) for i, j in choice.pairs if pair_of(choice.prompt, texts[i], texts[j]) not in gone)
+            pairs = tuple(
+                (i, j) for i, j in choice.pairs or () if pair_of(choice.prompt, texts[i], texts[j]) not in gone
+            )
             if pairs:
-                left.append(Choice(choice.prompt, choice.responses, pairs))
+                left.append(replace(choice, pairs=pairs))
         return left
 
 
@@ -108,8 +96,8 @@ class _Draft:
     pairs: dict[tuple[int, int], None]
 
     @property
-    def choice(self) -> Choice:
-        return Choice(self.prompt, tuple(said for _, said in self.places.values()), tuple(self.pairs))
+    def choice(self) -> Candidates:
+        return Candidates(self.prompt, tuple(said for _, said in self.places.values()), tuple(self.pairs))
 
 
 def _both(prompt: Prompt, a: str, b: str) -> tuple[object, object]:
