@@ -11,7 +11,7 @@ def test_it_names_versions_extras_and_how_labels_are_kept(capsys: pytest.Capture
     assert main(["doctor", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["torch"] == metadata.version("torch")
-    assert found["extras"] == {"tensorboard": True, "wandb": False, "trackio": False}
+    assert found["extras"] == {"judge": True, "postgres": True, "tensorboard": True, "wandb": False, "trackio": False}
     assert found["sqlite"]["version"] == sqlite3.sqlite_version
     assert (found["sqlite"]["journal"], found["sqlite"]["synchronous"]) in (("wal", "FULL"), ("truncate", "EXTRA"))
     assert found["bundled model"]

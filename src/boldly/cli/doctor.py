@@ -10,13 +10,31 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 
 _PACKAGES = ("boldly", "torch", "transformers", "peft", "safetensors", "numpy", "scipy", "sqlalchemy", "pydantic")
-_EXTRAS = {"tensorboard": "tensorboard", "wandb": "wandb", "trackio": "trackio"}
+_EXTRAS = {
+    "judge": "openai",
+    "postgres": "psycopg",
+    "tensorboard": "tensorboard",
+    "wandb": "wandb",
+    "trackio": "trackio",
+}
+
+doctor = App(name="doctor", help_format="plaintext")
+doctor.command(
+    "boldly.cli.doctor_judge:judge",
+    name="judge",
+    help=(
+        "Ask a judge twice: what its service can do, and what a label will cost.\n\n"
+        "A request that the service refuses costs nothing and is written again in another form. It ends with 0 when it "
+        "answered, 2 for what can't work (nothing was sent), 6 where it can't be reached or gives no answer."
+    ),
+)
 
 
-def doctor(
+@doctor.default
+def look(
     *,
     devices: Annotated[bool, Parameter(negative=(), help="also look for accelerators, which loads torch")] = False,
     json: Annotated[bool, Parameter(negative=(), help="print one JSON object")] = False,

@@ -4,7 +4,7 @@ Signs and openings such as ":" or "Thought process:" were found to win with some
 """
 
 from boldly.randomness import derive
-from boldly.types import Prompt, Query
+from boldly.types import Prompt, Query, Verdict, kind_of, preference_of
 
 NAMES = ("empty", "colon", "opening", "request to win", "copy of the prompt")
 
@@ -31,3 +31,11 @@ def draws(seed: int, query: Query, share: float) -> tuple[str, bool, bool] | Non
         return None
     drawn = derive(seed, "which canary", query.id)
     return NAMES[drawn // 4 % len(NAMES)], bool(drawn & 1), bool(drawn & 2)
+
+
+def canary_outcome(verdict: Verdict) -> str:
+    """What a verdict on a good response (`a`) and a canary (`b`) says of the judge, in a word."""
+    p = preference_of(verdict)
+    if p is None:
+        return kind_of(verdict)
+    return "lost, as it should" if p > 0.5 else "WON" if p < 0.5 else "tied"

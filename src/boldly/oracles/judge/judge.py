@@ -5,13 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from boldly.errors import MissingExtra, OracleError
 from boldly.ledger.protocol import Calls
 from boldly.oracles.judge.address import checked_url, is_loopback
 from boldly.oracles.judge.alarms import Alarms
-from boldly.oracles.judge.canaries import canary_text, draws
+from boldly.oracles.judge.canaries import canary_outcome, canary_text, draws
 from boldly.oracles.judge.combine import combined, flipped, preference_of_a
 from boldly.oracles.judge.crew import answers
 from boldly.oracles.judge.endpoint import Endpoint
@@ -24,6 +24,9 @@ from boldly.oracles.judge.settings import Order, Reading, Settings
 from boldly.oracles.protocol import Answer, Reward
 from boldly.randomness import derive
 from boldly.types import Failure, Query
+
+if TYPE_CHECKING:
+    from boldly.oracles.judge.probe import Probe
 
 BREAKS_AFTER = 5
 """Looks that fail in a row, each after its tries, until a service counts as out of reach."""
@@ -61,6 +64,23 @@ class Judge:
 
     def __call__(self, queries: Sequence[Query]) -> Iterator[Answer]:
         return self.recording(self._own_calls)(queries)
+
+    def probe(self) -> "Probe":
+        """What the service can do, by two answered calls. Raises `OracleUnavailable` where it gives no answer."""
+        from boldly.oracles.judge.probe import probe
+
+        try:
+            return probe(self._settings, self._service.client)
+        finally:
+            self._service.client.hang_up()
+
+    def canaries(self) -> list[dict[str, str]]:
+        """How the judge judges each canary beside a good response: its `name` and the `outcome`."""
+        from boldly.oracles.judge.probe import canary_queries
+
+        queries = dict(canary_queries())
+        told = {said.query.id: said.verdict for said in self([*queries.values()])}
+        return [{"name": name, "outcome": canary_outcome(told[query.id])} for name, query in queries.items()]
 
     def asked(self, queries: Sequence[Query], calls: Calls, breaker: Breaker) -> Iterator[Answer]:
         """The answers to `queries`, recorded with `calls`, until the breaker opens."""
