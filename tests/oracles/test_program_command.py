@@ -17,7 +17,6 @@ import pytest
 
 from boldly.errors import OracleError
 from boldly.oracles.program import Command, program
-from boldly.oracles.program.child import MOST_OUTPUT
 from boldly.testing import OracleContract, query
 from boldly.types import (
     Abstention,
