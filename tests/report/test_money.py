@@ -7,6 +7,7 @@ from boldly.report import single
 from boldly.report.blocks import Table
 from boldly.report.data import Books, Purchase, RunData, books_of
 from boldly.report.money import money_section
+from boldly.report.numbers import money
 from boldly.report.page import render
 from boldly.testing.build import query
 from boldly.types import Account, Failure, Preference, Provenance, Query, Tie, Verdict
@@ -74,25 +75,26 @@ def test_every_account_adds_up_on_the_page(books: Books):
     accounts, sources = (block for block in section.blocks if isinstance(block, Table))
     assert accounts.columns == ["", "training", "checks of labels"]
     shown = cells(accounts)
-    assert shown["labels, the sum of these"] == ["6", "2"]
-    assert shown["of them bought"] == ["4", "2"]
-    assert shown["of them reused from a record"] == ["1", "0"]
-    assert shown["of them made by the policy itself"] == ["1", "0"]
-    assert shown["of them second answers to a query (surplus)"] == ["1", "0"]
-    assert shown["attempts that failed"] == ["1", "0"]
-    assert shown["attempts still open"] == ["1", "0"]
-    assert shown["money, spent or reserved"] == ["1.00", "2.00"]
-    assert shown["money for each label bought"] == ["0.25", "1.00"]
-    assert ["judge", "training", "bought", "3", "0.3", "0.1"] in [list(row) for row in sources.rows]
-    assert "Labels cost 3.00 in the currency of its prices: 2.30 for labels that count and 0.7 (23%) for 3" in " ".join(
-        section.text
+    assert shown["labels in all"] == ["6", "2"]
+    assert shown["· bought"] == ["4", "2"]
+    assert shown["· reused"] == ["1", "0"]
+    assert shown["· self-made"] == ["1", "0"]
+    assert shown["· surplus"] == ["1", "0"]
+    assert shown["failed attempts"] == ["1", "0"]
+    assert shown["still open"] == ["1", "0"]
+    assert shown["money"] == ["1.00", "2.00"]
+    assert shown["for each bought"] == ["0.25", "1.00"]
+    assert ["judge", "training", "bought", "3", "0.30", "0.10"] in [list(row) for row in sources.rows]
+    assert section.text[0].startswith(
+        "Labels cost 3.00 in the currency of its prices: 2.30 for labels that count and 0.70 (23%) for attempts "
+        "without one (1 failed, 1 surplus, 1 still open)."
     )
 
 
 def test_labels_that_were_not_bought_are_told_apart(books: Books):
     text = " ".join(money_section(run(books)).text)
-    assert "1 labels were reused from a record and cost nothing here." in text
-    assert "1 labels were made by the policy itself" in text
+    assert "1 label was reused from a record and cost nothing here." in text
+    assert "1 label was made by the policy itself" in text
     page = single(run(books))
     assert page.key_figures[0].note == "of 128 in the budget; 1 reused; 1 self-made"
 
@@ -102,6 +104,14 @@ def test_free_labels_have_no_curve_of_costs():
     section = money_section(run(free))
     assert section.text[0] == "Nothing was paid for labels."
     assert all(isinstance(block, Table) for block in section.blocks)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0.0, "0.00"), (12.4, "12.40"), (1234.5, "1,234.50"), (0.5, "0.50"), (0.0123, "0.0123"), (1.5e-4, "0.00015")],
+)
+def test_money_has_two_digits_at_least(value: float, shown: str):
+    assert money(value) == shown
 
 
 def test_names_of_people_do_not_reach_the_page(books: Books):

@@ -44,23 +44,28 @@ def _accounts(run: RunData) -> Table:
         ("ties", [count(s.ties) for _, s in shown]),
         ("both bad", [count(s.both_bad) for _, s in shown]),
         ("abstentions", [count(s.abstentions) for _, s in shown]),
-        ("labels, the sum of these", [count(s.labels) for _, s in shown]),
-        ("of them bought", [count(s.bought) for _, s in shown]),
-        ("of them reused from a record", [count(s.recorded) for _, s in shown]),
-        ("of them made by the policy itself", [count(s.self_made) for _, s in shown]),
-        ("of them second answers to a query (surplus)", [count(s.surplus) for _, s in shown]),
-        ("attempts that failed", [count(s.failed) for _, s in shown]),
-        ("attempts whose end is unknown", [count(s.unknown) for _, s in shown]),
-        ("attempts still open", [count(s.open) for _, s in shown]),
-        ("money, spent or reserved", [money(s.money) for _, s in shown]),
-        ("money for each label bought", [money(s.money / s.bought) if s.bought else NONE for _, s in shown]),
+        ("labels in all", [count(s.labels) for _, s in shown]),
+        ("· bought", [count(s.bought) for _, s in shown]),
+        ("· reused", [count(s.recorded) for _, s in shown]),
+        ("· self-made", [count(s.self_made) for _, s in shown]),
+        ("· surplus", [count(s.surplus) for _, s in shown]),
+        ("failed attempts", [count(s.failed) for _, s in shown]),
+        ("end unknown", [count(s.unknown) for _, s in shown]),
+        ("still open", [count(s.open) for _, s in shown]),
+        ("money", [money(s.money) for _, s in shown]),
+        ("for each bought", [money(s.money / s.bought) if s.bought else NONE for _, s in shown]),
     ]
-    return Table(["", *(name for name, _ in shown)], [[name, *values] for name, values in rows])
+    return Table(
+        ["", *(name for name, _ in shown)],
+        [[name, *values] for name, values in rows],
+        "Labels in all are the four kinds above. Surplus came second to its query; an attempt whose end is unknown or "
+        "that is still open counts with the most that it may cost",
+    )
 
 
 def _sources(purchases: Sequence[Purchase]) -> Table:
     return Table(
-        ["source", "for", "", "labels", "money", "each"],
+        ["source", "for", "how", "labels", "money", "each"],
         [
             [
                 flat(one.source),
@@ -105,13 +110,14 @@ def _paid(run: RunData) -> str:
     if not spent:
         return "Nothing was paid for labels."
     rest = spent - useful
-    without = sum(one.failed + one.unknown + one.surplus + one.open for one in run.books.spent.values())
+    kinds = (("failed", "failed"), ("unknown", "of unknown end"), ("surplus", "surplus"), ("open", "still open"))
+    totals = [(sum(getattr(one, kind) for one in run.books.spent.values()), word) for kind, word in kinds]
+    without = ", ".join(f"{count(attempts)} {word}" for attempts, word in totals if attempts)
     if not without or rest < 1e-9:
         return f"Labels cost {money(spent)} {_CURRENCY}, and every part of it bought a label that counts."
     return (
         f"Labels cost {money(spent)} {_CURRENCY}: {money(useful)} for labels that count and {money(rest)} "
-        f"({percent(rest / spent)}) for {count(without)} attempts that failed, whose end is unknown, that came second "
-        "to their query or that are still open. What may have been paid counts as paid."
+        f"({percent(rest / spent)}) for attempts without one ({without}). What may have been paid counts as paid."
     )
 
 
@@ -120,12 +126,14 @@ def _free(run: RunData) -> str:
     said = []
     reused, made = (sum(getattr(one, kind) for one in run.books.spent.values()) for kind in ("recorded", "self_made"))
     if reused:
-        said.append(f"{count(reused)} labels were reused from a record and cost nothing here.")
+        said.append(f"{_labels(reused)} reused from a record and cost nothing here.")
     if made:
-        said.append(
-            f"{count(made)} labels were made by the policy itself: they say what it believes, not what is good."
-        )
+        said.append(f"{_labels(made)} made by the policy itself: that is what it believes, not what is good.")
     return " ".join(said)
+
+
+def _labels(labels: int) -> str:
+    return "1 label was" if labels == 1 else f"{count(labels)} labels were"
 
 
 def _adding_up(run: RunData) -> str:

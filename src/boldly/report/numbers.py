@@ -31,7 +31,11 @@ def number(value: float | None) -> str:
 
 def money(value: float) -> str:
     """An amount to the hundredth; a small one, such as the price of a judge's label, to four digits."""
-    return f"{value:,.2f}" if value == 0.0 or abs(value) >= 1.0 else f"{value:.4g}"
+    if value == 0.0 or abs(value) >= 1.0:
+        return f"{value:,.2f}"
+    digits = 3 - math.floor(math.log10(abs(value)))
+    whole, _, rest = f"{value:.{digits}f}".rstrip("0").partition(".")
+    return f"{whole}.{rest:<02}"
 
 
 def percent(share: float | None) -> str:
