@@ -1,6 +1,7 @@
 """What the database itself says of its file."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from sqlalchemy import Connection, Table, select
 
@@ -8,19 +9,17 @@ from boldly.errors import StorageError
 from boldly.ledger.sql import schema
 from boldly.ledger.sql.verify.faults import SHOWN, Fault
 
+HOW_TO_SAVE = "Put back a copy of it, or save what labels can be read: `boldly ledger recover {} labels.jsonl`."
 RULE = "every row refers to rows that are there"
 
 
-def require_whole(connection: Connection) -> None:
+def require_whole(connection: Connection, location: str | Path) -> None:
     """Raise `StorageError` for an SQLite file with damaged pages or indices: what is read from it can't be trusted."""
     if connection.dialect.name != "sqlite":
         return
     found = connection.exec_driver_sql(f"PRAGMA integrity_check({SHOWN})").scalars().all()
     if list(found) != ["ok"]:
-        raise StorageError(
-            f"the ledger's file is damaged ({'; '.join(map(str, found))}): write `boldly ledger recover FILE TO.jsonl` "
-            "to save its labels."
-        )
+        raise StorageError(f"`{location}` is damaged ({'; '.join(map(str, found))}).\n{HOW_TO_SAVE.format(location)}")
 
 
 def missing_references(connection: Connection) -> Iterator[Fault]:

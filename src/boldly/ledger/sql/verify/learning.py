@@ -81,7 +81,7 @@ def _all_fine(batch: Sequence[Any], rounds: NDArray[np.int32], ends: dict[int, i
 
 
 def _step(
-    row: tuple[int, int, str], rounds: NDArray[np.int32], ends: dict[int, int], named: NDArray[np.bool_]
+    row: Sequence[Any], rounds: NDArray[np.int32], ends: dict[int, int], named: NDArray[np.bool_]
 ) -> Iterator[Fault]:
     round, number, text = row
     key = f"{round}, {number}"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from boldly.ledger.accounting import BILLION
-from boldly.ledger.sql.verify.audit import Audit, Statement
+from boldly.ledger.sql.verify.auditing import Audit, Statement
 
 
 def sentences(audit: Audit) -> list[str]:

@@ -7,9 +7,11 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from sqlite3 import SQLITE_CORRUPT, SQLITE_NOTADB
 
 from sqlalchemy import Connection, func, select
 
+from boldly.errors import StorageError
 from boldly.ledger.accounting import Totals
 from boldly.ledger.lock import is_held
 from boldly.ledger.sql import schema
@@ -19,7 +21,7 @@ from boldly.ledger.sql.location import parse
 from boldly.ledger.sql.verify import content, learning, rows
 from boldly.ledger.sql.verify.books import Books
 from boldly.ledger.sql.verify.faults import Faults, Violation
-from boldly.ledger.sql.verify.file import missing_references, require_whole
+from boldly.ledger.sql.verify.file import HOW_TO_SAVE, missing_references, require_whole
 from boldly.ledger.sql.verify.replay import Story, replay
 from boldly.types import ACCOUNTS, Account
 
@@ -74,14 +76,26 @@ def audit(location: str | Path, *, beside: bool = False) -> Audit:
     large ledger in a process of its own, in about half the time. Memory stays bounded but for 5 bytes a label. Raises
     `StorageError` for what can't be read, and for a file with damaged pages.
     """
-    with _at_rest(location) as place, ExitStack() as stack:
+    with _explained(location), _at_rest(location) as place, ExitStack() as stack:
         database = stack.enter_context(closing(open_database(place, read_only=True, exclusive=False)))
         large = beside and database.run(_queries, writes=False) >= BESIDE
         pool = stack.enter_context(ProcessPoolExecutor(1, get_context("spawn"))) if large else None
         altered = pool and pool.submit(_altered_at, place)
-        statements, story, used, faults = database.run(_looked, writes=False)
+        statements, story, used, faults = database.run(lambda connection: _looked(connection, location), writes=False)
         faults.merge(altered.result() if altered else database.run(_altered, writes=False))
     return Audit(statements, len(story.rounds), used, story.undated, faults.violations())
+
+
+@contextmanager
+def _explained(location: str | Path) -> Generator[None]:
+    """Say what helps where pages of a file are damaged."""
+    try:
+        yield
+    except StorageError as error:
+        cause = getattr(error.__cause__, "orig", error.__cause__)
+        if getattr(cause, "sqlite_errorcode", 0) & 0xFF in (SQLITE_CORRUPT, SQLITE_NOTADB):
+            raise StorageError(f"{error}\n{HOW_TO_SAVE.format(location)}") from error
+        raise
 
 
 @contextmanager
@@ -101,15 +115,14 @@ def _queries(connection: Connection) -> int:
     return connection.scalar(select(func.count()).select_from(schema.queries)) or 0
 
 
-def _looked(connection: Connection) -> tuple[tuple[Statement, ...], Story, int, Faults]:
-    require_whole(connection)
+def _looked(connection: Connection, location: str | Path) -> tuple[tuple[Statement, ...], Story, int, Faults]:
+    require_whole(connection, location)
     faults = Faults()
     faults.extend(missing_references(connection))
     faults.extend(rows.broken(connection))
     story = replay(connection, faults)
     used = learning.used(connection, story.rounds, faults)
-    account = schema.accounts.c
-    kept = dict(connection.execute(select(account.name, account.settled + account.reserved)).tuples().all())
+    kept = {row.name: row.settled + row.reserved for row in connection.execute(select(schema.accounts))}
     statements = tuple(_statement(name, story.books[name], kept.get(name, 0)) for name in ACCOUNTS)
     return statements, story, used, faults
 
