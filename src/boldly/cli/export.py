@@ -33,7 +33,7 @@ def export(
     from boldly.ledger.sql import SqlLedger
 
     found = located(run, "export")
-    target, where = output or sys.stdout, output or "stdout"
+    target, where, further = output or sys.stdout, output or "stdout", ""
     with closing(SqlLedger(found.ledger, read_only=True)) as ledger:
         if format == "dataset":
             if output is None:
@@ -41,14 +41,14 @@ def export(
             count, what = export_dataset(ledger, output, about=_about(found.config)), "labels"
         elif format == "trl":
             exported = export_preferences(ledger, target)
-            count, what = exported.rows, f"preferences{_left_out(exported.left_out)}"
+            count, what, further = exported.rows, "preferences", _left_out(exported.left_out)
         elif format in ("jsonl", "csv"):
             count, what = export_rows(ledger, target, format=format), "labels"
         else:
             seed = int(found.config.get("seed") or 0)
             count, what = export_waiting(ledger, target, format=format, seed=seed), "waiting queries"
     if output or format == "trl":
-        print(f"{count} {what} in {where}", file=sys.stderr)
+        print(f"{count} {what} in {where}{further}", file=sys.stderr)
     return 0
 
 

@@ -83,4 +83,4 @@ def _print(counts: Counter[str], shown: Sequence[Outcome], into: str, *, dry_run
     if hidden:
         print(f"boldly: ... and {hidden} further rows; --json has them all", file=sys.stderr)
     said = "; ".join(f"{count} {status}" for status, count in counts.items())
-    print(f"{'Would be' if dry_run else 'In'} {into}: {said or 'no rows'}.")
+    print(f"{'Would be in' if dry_run else 'In'} {into}: {said or 'no rows'}.")

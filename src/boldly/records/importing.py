@@ -92,8 +92,8 @@ class _Book:
         if key in self._rows:
             return _Plan(Outcome(entry.place, "there already"))
         named = self._queries.get(entry.query_id or "")
-        if named is not None and entry.pair not in _pairs(named):
-            why = f"names query {named.id}, which has other responses: mend its `query_id`, or leave it out"
+        if named is not None and not _is_about(entry, named):
+            why = f"names query {named.id}, which has other texts: mend its `query_id`, or leave it out"
             return _Plan(Outcome(entry.place, "bad", why))
         found = [named] if named else self._alike(entry)
         left = next((query for query in found if query.id not in self._said), None)
@@ -110,7 +110,8 @@ class _Book:
     def _add(self, query: Query) -> None:
         if query.id not in self._queries:
             self._queries[query.id] = query
-            self._by_pair.setdefault(_pairs(query)[0], []).append(query.id)
+            pair = pair_of(query.prompt, query.a.text, query.b.text)
+            self._by_pair.setdefault(pair, []).append(query.id)
 
     def _know(self, label: Label) -> None:
         self._add(label.query)
@@ -127,8 +128,7 @@ class _Book:
 
 
 def _store(ledger: Ledger, query: Query, record: Record, key: str) -> None:
-    same = record.pair == _pairs(query)[0]
-    facts: dict[str, Any] = dict(record.facts) if same else swapped_facts(record.facts)
+    facts: dict[str, Any] = dict(record.facts) if _same_order(query, record) else swapped_facts(record.facts)
     origin = {"query_id": record.query_id} if record.query_id not in (None, query.id) else {}
     attempt = ledger.reserve(query.id, bound=0.0, budget=Budget(labels=None), holder=HOLDER)
     ledger.tell(
@@ -156,12 +156,19 @@ def _unplaced(record: Record, found: Sequence[Query]) -> Outcome:
 
 def _said_of(query: Query, record: Record) -> Verdict:
     """The record's verdict, as the query orders the two."""
-    return record.verdict if record.pair == _pairs(query)[0] else swapped_verdict(record.verdict)
+    return record.verdict if _same_order(query, record) else swapped_verdict(record.verdict)
 
 
-def _pairs(query: Query) -> tuple[Pair, Pair]:
-    pair = pair_of(query.prompt, query.a.text, query.b.text)
-    return pair, pair.swapped
+def _is_about(record: Record, query: Query) -> bool:
+    """Whether the texts are the query's, in either order; a tool may have shown a chat as one text."""
+    asked = pair_of(query.prompt, query.a.text, query.b.text)
+    same = record.pair.prompt == asked.prompt or record.prompt.text.strip() == query.prompt.text.strip()
+    return same and {record.pair.a, record.pair.b} == {asked.a, asked.b}
+
+
+def _same_order(query: Query, record: Record) -> bool:
+    """Whether the record's `a` is the query's, of a record that is about it."""
+    return (record.pair.a, record.pair.b) == (query.a.text.strip(), query.b.text.strip())
 
 
 def _key(record: Record) -> str:
