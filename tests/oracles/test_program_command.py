@@ -276,10 +276,10 @@ BAD = {
     "closes stdin": ("os.close(0); time.sleep(600)", r"timed out after 1.5 s"),
     "blank lines": (
         "while True: os.write(1, b'\\n' * 65536)",
-        rf"more than {MOST_OUTPUT // 2**20} MB without an answer",
+        r"more than 1 MB without an answer",
     ),
     "one long line": ("while True: os.write(1, b'x' * 65536)", r"more than 1 MB without an answer"),
-    "1 GB of errors": (
+    "100 MB of errors": (
         "os.write(2, b'e' * 65536); [os.write(2, b'e' * 2**20) for _ in range(100)]; sys.exit(2)",
         r"eee",
     ),
