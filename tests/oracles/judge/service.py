@@ -106,6 +106,7 @@ def serving(handler: Handler) -> Generator[Service]:
 
     class Handling(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", 0)))

@@ -17,7 +17,7 @@ from boldly.oracles.judge.address import is_loopback
 from boldly.oracles.judge.keys import Key
 from boldly.oracles.judge.transport import BoundedTransport, within
 
-Kind = Literal["reply", "busy", "refused", "ended", "lost"]
+Kind = Literal["reply", "busy", "refused", "ended", "lost", "garbled"]
 
 _UNSENT = (
     httpcore2.ConnectError,
@@ -41,6 +41,7 @@ class Outcome:
 
     `reply`: a chat completion came back. `busy`: refused for now, at no cost. `refused`: this request can't be
     answered, at no cost. `ended`: none can be, at no cost. `lost`: it left, may have been paid, and brought nothing.
+    `garbled`: what it brought is no chat completion.
     `wait` is how many seconds the service asks to be left alone.
     """
 
@@ -92,12 +93,12 @@ class Client:
         except (ValueError, RecursionError):
             kind = response.headers.get("content-type", "no type")
             start = response.content[:80]
-            return Outcome("lost", self._said(f"the service answered no JSON but {kind}: {start!r}"))
+            return Outcome("garbled", self._said(f"the service answered no JSON but {kind}: {start!r}"))
         if not isinstance(body, dict):
-            return Outcome("lost", "the service answered JSON that is no chat completion")
+            return Outcome("garbled", "the service answered JSON that is no chat completion")
         whole = _storable(cast(dict[str, Any], body))
         if not whole.get("choices"):
-            return Outcome("lost", self._said(f"the service answered without a choice: {_error_of(whole)}"), whole)
+            return Outcome("garbled", self._said(f"the service answered without a choice: {_error_of(whole)}"), whole)
         return Outcome("reply", body=whole)
 
     def _of_status(self, response: httpx2.Response) -> Outcome:

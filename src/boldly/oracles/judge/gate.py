@@ -49,10 +49,9 @@ class Gate:
 
 
 class Breaker:
-    """Says when a service is not to be asked any more, and why: at once, or after `limit` looks in a row failed."""
+    """Says when a service is not to be asked any more, and why: at once, or after several looks in a row failed."""
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._failures = 0
         self._reason = ""
@@ -66,11 +65,11 @@ class Breaker:
         with self._lock:
             self._failures = 0
 
-    def failed(self, reason: str) -> None:
-        """One more look failed, for reasons of the service."""
+    def failed(self, reason: str, *, limit: int) -> None:
+        """One more look failed for reasons of the service, of which `limit` in a row are enough."""
         with self._lock:
             self._failures += 1
-            if self._failures >= self._limit:
+            if self._failures >= limit:
                 self._reason = self._reason or f"{self._failures} looks in a row failed, the last with: {reason}"
 
     def end(self, reason: str) -> None:

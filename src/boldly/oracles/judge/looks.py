@@ -25,6 +25,12 @@ from boldly.types import Query
 LOOKS = 2
 """How often a look is paid for at most when nothing can be read: the first time, and once more."""
 
+DOWN = 5
+"""Looks in a row that a service did not answer, each after its tries, until it counts as out of reach."""
+
+GARBLED = 20
+"""Looks in a row that it answered with what is no chat completion, until it counts as none."""
+
 _TRIES = 8
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0
 
@@ -150,7 +156,7 @@ class Looks:
                 with attempt:
                     return self._once(query, view, tab, place, muted)
         except _Busy as busy:
-            self.breaker.failed(str(busy))
+            self.breaker.failed(str(busy), limit=DOWN)
             return Unreadable(str(busy))
         raise AssertionError("a retry ends by returning or raising")
 
@@ -176,7 +182,7 @@ class Looks:
                 return Unreadable(outcome.reason)
             if answer is None:
                 self.service.waste(place, outcome.reason)
-                self.breaker.failed(outcome.reason)
+                self.breaker.failed(outcome.reason, limit=DOWN if outcome.kind == "lost" else GARBLED)
                 return Unreadable(outcome.reason)
             return self._read(answer, form, told, tab)
 

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from boldly.oracles.judge.settings import Mode
 
@@ -37,6 +38,7 @@ class Shown:
     broken: int
 
 
+@lru_cache(maxsize=64)
 def shown(rubric: str, request: str, first: str, second: str, *, mode: Mode, limit: int, seed: int) -> Shown:
     """The messages that show two responses, the first as A and the second as B, each cut after `limit` characters.
 

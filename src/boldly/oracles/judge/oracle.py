@@ -28,9 +28,6 @@ from boldly.types import Failure, Query
 if TYPE_CHECKING:
     from boldly.oracles.judge.probe import Probe
 
-BREAKS_AFTER = 5
-"""Looks that fail in a row, each after its tries, until a service counts as out of reach."""
-
 
 class Judge:
     """Asks a chat model which of two responses is better. An `Oracle` and `Recording`; see `judge` for its options.
@@ -60,7 +57,7 @@ class Judge:
 
     def recording(self, calls: Calls) -> "RecordedJudge":
         """The judge that records each request with `calls` before it leaves."""
-        return RecordedJudge(self, calls, Breaker(BREAKS_AFTER))
+        return RecordedJudge(self, calls, Breaker())
 
     def __call__(self, queries: Sequence[Query]) -> Iterator[Answer]:
         return self.recording(self._own_calls)(queries)
