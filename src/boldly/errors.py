@@ -10,6 +10,7 @@ BoldlyError                    1  the run failed
 ├── WaitingForLabels           3  queries are out and their verdicts have not come yet
 ├── BudgetSpent                4  the next label would overshoot the budget
 ├── StorageError               5  the ledger or a run directory can't be read or written
+│   └── NoLedger                  there is none where one was to be read
 └── OracleUnavailable          6  every attempt of a round failed
 
 A failed attempt at one query is no error: it is a `Failure` verdict (see `boldly.types`).
@@ -64,6 +65,10 @@ class StorageError(BoldlyError):
     """The ledger or the run directory can't be read or written as it should be."""
 
     exit_code = 5
+
+
+class NoLedger(StorageError):
+    """There is no ledger where one was to be read."""
 
 
 class OracleUnavailable(BoldlyError):

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from boldly.ledger.protocol import Calls
-from boldly.policy import Policy
 from boldly.types import Prompt, Provenance, Query, Response, Verdict
+
+if TYPE_CHECKING:
+    from boldly.policy import Policy
 
 Reward = Callable[[Prompt, Response], float]
 
@@ -68,7 +70,7 @@ class Recording(Protocol):
 class Following(Protocol):
     """An oracle that answers by the policy being trained."""
 
-    def following(self, policy: Policy, reference: Policy) -> Oracle:
+    def following(self, policy: "Policy", reference: "Policy") -> Oracle:
         """The oracle of a round that starts from `policy`, with that round's reference."""
         ...
 

@@ -13,6 +13,7 @@ from boldly.config.saving import differences, dump, refuse_changes, refuse_fork,
 from boldly.config.schema import RunConfig
 from boldly.errors import ConfigError, StorageError
 from boldly.ledger.sql import SqlLedger
+from boldly.runner.past import past
 
 _NOT_FORKED = ("*.tmp*", "ledger.sqlite*", "model", "report.html", "result.json", "samples.jsonl")
 
@@ -69,6 +70,11 @@ def choose(config: RunConfig, *, fork: bool) -> RunDirectory:
     """
     run = RunDirectory(Path(config.output).expanduser())
     _refuse_unwritable(run.root)
+    if not run.config.exists() and config.ledger and past(config.ledger).asked:
+        raise ConfigError(
+            f"the ledger at {config.ledger} holds another run, and {run.root} is new: write another `schema=` in "
+            "`ledger`, or train on its labels with `--labels` and its URL."
+        )
     if not run.root.exists():
         return run
     if not run.config.exists() and any(run.root.iterdir()):
@@ -77,9 +83,12 @@ def choose(config: RunConfig, *, fork: bool) -> RunDirectory:
             "`--output DIR` with a directory of its own."
         )
     old = saved_config(run.root)
-    if old is None or not differences(old, config) or not _has_asked(run):
+    if old is not None:
+        _refuse_lost_labels(run, old, config)
+    if old is None or not differences(old, config) or not _has_asked(run, old):
         return run
     if fork:
+        _refuse_fork_of_server(old)
         refuse_fork(old, config)
         return RunDirectory(_fork(run.root, config))
     refuse_changes(config, run.root)
@@ -97,7 +106,7 @@ def begin(run: RunDirectory, config: RunConfig) -> None:
             _copy(RunDirectory(source), run.root)
         run.root.mkdir(parents=True, exist_ok=True)
         old = saved_config(run.root)
-        if old is not None and differences(old, config) and not _has_asked(run):
+        if old is not None and differences(old, config) and not _has_asked(run, old):
             _clear(run)
         partial = run.config.with_suffix(".tmp")
         partial.write_text(dump(config), encoding="utf-8")
@@ -128,14 +137,29 @@ def _refuse_unwritable(root: Path) -> None:
             folder.rmdir()
 
 
-def _has_asked(run: RunDirectory) -> bool:
+def _has_asked(run: RunDirectory, config: RunConfig) -> bool:
     """Whether a run has come so far that another configuration would contradict what it holds."""
     if run.iterates.exists() and any(run.iterates.iterdir()):
         return True
-    if not run.ledger.exists():
-        return False
-    with closing(SqlLedger(run.ledger, read_only=True)) as ledger:
-        return bool(ledger.queries(0) or ledger.queries(0, "evaluation"))
+    return past(config.ledger or run.ledger).asked
+
+
+def _refuse_lost_labels(run: RunDirectory, old: RunConfig, new: RunConfig) -> None:
+    """Raise `ConfigError` where the ledger's place changed and the labels did not come along."""
+    here, there = old.ledger or run.ledger, new.ledger or run.ledger
+    if here != there and past(here).asked and not past(there).asked:
+        raise ConfigError(
+            f"the ledger of {run.root} is at {here}, and there is none at {there}: its labels would be bought again. "
+            f"First write `boldly ledger copy {here} {there}`."
+        )
+
+
+def _refuse_fork_of_server(config: RunConfig) -> None:
+    if config.ledger:
+        raise ConfigError(
+            f"the run's ledger is at {config.ledger}, and only a file is copied with a run: write `--labels` with that "
+            "URL and `--output DIR`, which trains another recipe on its labels."
+        )
 
 
 def _clear(run: RunDirectory) -> None:

@@ -4,7 +4,7 @@ from contextlib import closing
 from pathlib import Path
 from sqlite3 import Error
 
-from boldly.errors import InvalidInput, StorageError
+from boldly.errors import InvalidInput, NoLedger, StorageError
 from boldly.ledger.sql.file import back_up, connect
 
 
@@ -15,7 +15,7 @@ def back_up_to(source: Path, target: Path) -> int:
     read, or a target that can't be written.
     """
     if not source.is_file():
-        raise StorageError(f"no ledger at `{source}`; name the directory of a run.")
+        raise NoLedger(f"no ledger at `{source}`; name the directory of a run.")
     if target.exists():
         raise InvalidInput(f"`{target}` is there already and is not written over; name another file.")
     try:

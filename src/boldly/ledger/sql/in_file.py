@@ -11,7 +11,7 @@ from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
-from boldly.errors import StorageError
+from boldly.errors import NoLedger, StorageError
 from boldly.ledger.lock import Lock
 from boldly.ledger.sql import schema, versions
 from boldly.ledger.sql.file import back_up, connect
@@ -34,7 +34,7 @@ class FileDatabase:
         self._broken: str | None = None
         self._resources = ExitStack()
         if read_only and not path.is_file():
-            raise StorageError(f"no ledger at `{path}`; name the directory of a run.")
+            raise NoLedger(f"no ledger at `{path}`; name the directory of a run.")
         try:
             if exclusive and not read_only:
                 self._resources.callback(self._locked().release)
