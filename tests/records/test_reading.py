@@ -2,12 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from boldly.errors import InvalidInput
-from boldly.records import Fault, Record, Unlabelled, read_entries, read_records
+from boldly.records import FORMATS, Fault, FormatName, Record, Unlabelled, read_entries, read_records
 from boldly.types import Preference, Tie, Verdict
 
 TRL = {"prompt": "p", "chosen": "x", "rejected": "y"}
@@ -93,3 +93,7 @@ def test_a_waiting_query_is_answered_by_its_side_or_by_its_name(
 def test_a_verdict_that_can_not_be_read_is_a_fault(tmp_path: Path, said: Any):
     row = {"query_id": "q", "prompt": "p", "left": "x", "right": "y", "verdict": said}
     assert [type(entry) for entry in read_entries(written(tmp_path / "x.jsonl", row))] == [Fault]
+
+
+def test_the_names_of_formats_are_those_that_there_are():
+    assert set(get_args(FormatName)) == {"auto", *FORMATS}

@@ -6,17 +6,15 @@ from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from boldly.cli.locations import Located, located
 from boldly.errors import InvalidInput
 from boldly.ledger import Ledger
-from boldly.records import Entry, read_entries
+from boldly.records import Entry, FormatName, read_entries
 from boldly.records.importing import HOLDER, Outcome, import_records
-
-Format = Literal["auto", "boldly", "trl", "ultrafeedback", "hh", "argilla", "labelstudio"]
 
 _SHOWN = ("bad", "not in this run", "labelled otherwise")
 _MOST_SHOWN = 20
@@ -26,7 +24,7 @@ def import_(
     file: Annotated[Path, Parameter(help="labels: .jsonl, .json or .csv")],
     into: Annotated[str, Parameter(help="the run whose queries they answer, or a ledger of their own: labels.sqlite")],
     *,
-    format: Annotated[Format, Parameter(help="whose shape the rows have; auto goes by the first")] = "auto",
+    format: Annotated[FormatName, Parameter(help="whose shape the rows have; auto goes by the first")] = "auto",
     dry_run: Annotated[bool, Parameter(negative=(), help="say what would become of each row, and store none")] = False,
     json: Annotated[bool, Parameter(negative=(), help="print one JSON object")] = False,
 ) -> int:

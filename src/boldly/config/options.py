@@ -106,6 +106,7 @@ WORDS: Mapping[str, Word] = {
     "scale": Word(1.0, least=0.0, finite=False),
     "second_sampler.distances": Word((1, 3, 6), least=1.0, different=2),
     "seeds": Word(100, above=0.0, most=MOST_SEEDS),
+    "source": Word("labels.jsonl"),
     "steps": Word(8, above=0.0),
     "stochastic.noises": Word((0.0, 0.5), least=0.0, most=1.0, different=2),
     "stochastic.scale": Word(4.0, above=0.0),

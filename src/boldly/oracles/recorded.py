@@ -6,7 +6,7 @@ from pathlib import Path
 from boldly.errors import OracleError
 from boldly.oracles.protocol import Answer, Reward
 from boldly.randomness import derive
-from boldly.records import Pair, Record, pair_of, read_records, swapped_facts, swapped_verdict
+from boldly.records import FormatName, Pair, Record, pair_of, read_records, swapped_facts, swapped_verdict
 from boldly.types import Failure, Query
 
 
@@ -60,7 +60,7 @@ class Recorded:
         return Answer(query, verdict, 0.0, "recorded", facts | {"place": record.where})
 
 
-def recorded(*, source: str, format: str = "auto", seed: int = 0) -> Recorded:
+def recorded(*, source: str, format: FormatName = "auto", seed: int = 0) -> Recorded:
     """Answer by the labels in the file `source`, whose shape is `format` or found out from its first row.
 
     Raises `OracleError` for anything else than a file, and `InvalidInput` for rows that can't be read.

@@ -1,6 +1,6 @@
 """Labels that exist already: files of preference data, read as records, and pools to choose from."""
 
-from boldly.records.formats import FORMATS, Format
+from boldly.records.formats import FORMATS, Format, FormatName
 from boldly.records.pool import DATA, Pool, pool_of, records_of, response_from
 from boldly.records.reading import MOST_SHOWN, listed, read_entries, read_records
 from boldly.records.record import (
@@ -23,6 +23,7 @@ __all__ = [
     "Entry",
     "Fault",
     "Format",
+    "FormatName",
     "Pair",
     "Pool",
     "Record",

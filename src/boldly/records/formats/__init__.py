@@ -6,7 +6,7 @@ A reader is given the columns of one row and returns the records in it, none whe
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from boldly.records.formats import argilla, hh, label_studio, own, trl, ultrafeedback
 from boldly.records.record import Record
@@ -20,6 +20,9 @@ class Format:
     read: Callable[[Mapping[str, Any]], list[Record]]
 
 
+FormatName = Literal["auto", "boldly", "labelstudio", "argilla", "ultrafeedback", "hh", "trl"]
+"""What a caller may write; "auto" goes by the first row."""
+
 FORMATS: Mapping[str, Format] = {
     "boldly": Format(own.fits, own.read),
     "labelstudio": Format(label_studio.fits, label_studio.read),
@@ -30,4 +33,4 @@ FORMATS: Mapping[str, Format] = {
 }
 """By name, in the order in which they are tried."""
 
-__all__ = ["FORMATS", "Format"]
+__all__ = ["FORMATS", "Format", "FormatName"]
