@@ -13,18 +13,20 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from boldly.errors import BoldlyError
-from boldly.ledger import Budget, Ledger, MemoryLedger, Step
+from boldly.ledger import Budget, Ledger, MemoryLedger, RoundRecord, Step
 from boldly.ledger.sql import SqlLedger, file
 from boldly.testing import query, response
-from boldly.types import Abstention, BothBad, Failure, Label, Preference, Query, Tie
+from boldly.types import ACCOUNTS, Abstention, BothBad, Failure, Label, Preference, Query, Tie
 
-ACCOUNTS = ("training", "evaluation")
 prices = st.sampled_from([0.0, 0.1, 0.25])
 budgets = st.builds(Budget, st.sampled_from([None, 0, 2, 5]), st.sampled_from([None, 0.5, 1.0]))
 verdicts = st.one_of(
     st.builds(Preference, st.floats(0, 1)),
     st.sampled_from([Tie(), BothBad(), Abstention(), Failure("down"), Failure("\ud83d")]),
 )
+holders = st.sampled_from(["run", "anna"])
+keys = st.sampled_from(["k", "l"])
+said = st.dictionaries(st.sampled_from(["order", "é"]), st.one_of(st.none(), st.floats(0, 1), st.text(max_size=2)))
 numbers = st.floats(max_value=0, allow_nan=False, exclude_max=True)
 asked = st.builds(
     lambda place, round, account, log_prob: replace(
@@ -38,8 +40,8 @@ asked = st.builds(
 
 
 def timeless(answer: Any) -> Any:
-    """An answer without the times of its labels."""
-    if isinstance(answer, Label):
+    """An answer without the times of its labels and rounds."""
+    if isinstance(answer, Label | RoundRecord):
         return replace(answer, time="")
     return tuple(map(timeless, answer)) if isinstance(answer, tuple) else answer
 
@@ -73,13 +75,39 @@ class TwoLedgers(RuleBasedStateMachine):
     def ask(self, queries: list[Query]) -> None:
         self.both(lambda ledger: ledger.ask(queries))
 
-    @rule(one=asked, bound=prices, budget=budgets)
-    def reserve(self, one: Query, bound: float, budget: Budget) -> None:
-        self.both(lambda ledger: ledger.reserve(one.id, bound=bound, budget=budget))
+    @rule(one=asked, bound=prices, budget=budgets, holder=holders, metered=st.booleans())
+    def reserve(self, one: Query, bound: float, budget: Budget, holder: str, metered: bool) -> None:
+        self.both(lambda ledger: ledger.reserve(one.id, bound=bound, budget=budget, holder=holder, metered=metered))
 
-    @rule(attempt=st.integers(0, 5), verdict=verdicts, price=prices, source=st.sampled_from(["judge", "é"]))
-    def tell(self, attempt: int, verdict: Any, price: float, source: str) -> None:
-        self.both(lambda ledger: ledger.tell(attempt, verdict, source=source, price=price))
+    @rule(
+        attempt=st.integers(0, 5),
+        verdict=verdicts,
+        price=prices,
+        source=st.sampled_from(["judge", "é"]),
+        provenance=st.sampled_from(["bought", "recorded", "self_made"]),
+        facts=said,
+    )
+    def tell(self, attempt: int, verdict: Any, price: float, source: str, provenance: Any, facts: Any) -> None:
+        self.both(
+            lambda ledger: ledger.tell(attempt, verdict, source=source, price=price, provenance=provenance, facts=facts)
+        )
+
+    @rule(one=asked, key=keys, bound=prices)
+    def send(self, one: Query, key: str, bound: float) -> None:
+        self.both(lambda ledger: ledger.send(one.id, key=key, bound=bound))
+
+    @rule(one=asked, key=keys, price=prices, answer=st.one_of(st.none(), said))
+    def call(self, one: Query, key: str, price: float, answer: Any) -> None:
+        def call(ledger: Ledger) -> None:
+            ledger.ask([one])
+            ledger.reserve(one.id, bound=0.25, budget=Budget(None), metered=True)
+            ledger.receive(ledger.send(one.id, key=key, bound=0.25), price=price, answer=answer, reason="é")
+
+        self.both(call)
+
+    @rule(number=st.integers(0, 2), policy=st.sampled_from(["base", "é"]))
+    def record_round(self, number: int, policy: str) -> None:
+        self.both(lambda ledger: ledger.record_round(number, policy=policy, reference="base"))
 
     @rule(one=asked, verdict=verdicts)
     def buy(self, one: Query, verdict: Any) -> None:
@@ -90,9 +118,9 @@ class TwoLedgers(RuleBasedStateMachine):
 
         self.both(call)
 
-    @rule()
-    def abandon(self) -> None:
-        self.both(lambda ledger: ledger.abandon())
+    @rule(holder=holders)
+    def abandon(self, holder: str) -> None:
+        self.both(lambda ledger: ledger.abandon(holder))
 
     @rule(
         policy=st.sampled_from(["iterate-0", "iterate-1"]),
@@ -120,6 +148,9 @@ class TwoLedgers(RuleBasedStateMachine):
             for round in (0, 1):
                 self.both(lambda ledger, account=account, round=round: ledger.queries(round, account))
                 self.both(lambda ledger, account=account, round=round: ledger.waiting(round, account))
+        for key in ("k", "l"):
+            self.both(lambda ledger, key=key: ledger.recall(key))
+        self.both(lambda ledger: ledger.rounds())
         self.both(lambda ledger: ledger.steps())
         self.both(lambda ledger: ledger.iterates())
 
@@ -128,6 +159,7 @@ class TwoLedgers(RuleBasedStateMachine):
         self.folder.cleanup()
 
 
+@pytest.mark.slow
 def test_the_ledger_on_disk_is_the_one_in_memory(monkeypatch: pytest.MonkeyPatch):
     def not_synced(connection: sqlite3.Connection, *_: object) -> None:
         connection.execute("PRAGMA synchronous = OFF")
@@ -136,5 +168,5 @@ def test_the_ledger_on_disk_is_the_one_in_memory(monkeypatch: pytest.MonkeyPatch
         file, "make_durable", not_synced
     )  # nothing is killed here, and thousands of commits take a while
     machine = TwoLedgers.TestCase()
-    machine.settings = settings(max_examples=20, stateful_step_count=20, phases=[Phase.generate])
+    machine.settings = settings(max_examples=8, stateful_step_count=20, phases=[Phase.generate])
     machine.runTest()

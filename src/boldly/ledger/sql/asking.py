@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Select, Table, insert, select, tuple_
+from sqlalchemy import Connection, Select, Table, and_, insert, or_, select
 
 from boldly.ledger.sql import schema
 from boldly.ledger.sql.rows import Row, prompt_row, query_row, response_row
@@ -12,7 +12,7 @@ from boldly.types import Query, Response
 
 K = TypeVar("K")
 Key = tuple[Any, ...]
-_AT_ONCE = 400
+_AT_ONCE = 200
 
 
 def ask(connection: Connection, queries: Sequence[Query]) -> None:
@@ -26,8 +26,8 @@ def ask(connection: Connection, queries: Sequence[Query]) -> None:
     }
     responses = _New(connection, schema.responses)
     for keys in _batches([(numbers[query.id], said.id) for query in queries for said in _said(query).values()]):
-        of_both = tuple_(response.prompt, response.id)
-        responses.know(select(response.number, response.prompt, response.id).where(of_both.in_(keys)))
+        each = (and_(response.prompt == number, response.id == said) for number, said in keys)  # both use the index
+        responses.know(select(response.number, response.prompt, response.id).where(or_(*each)))
     new = _New(connection, schema.queries)
     for ids in _batches([query.id for query in queries]):
         new.know(select(asked.number, asked.id).where(asked.id.in_(ids)))

@@ -1,11 +1,13 @@
 """What is read again and again, in memory: prompts, responses, queries and labels, each row read once."""
 
 import gc
-from collections.abc import Generator, Sequence
+import itertools
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, select, union
+from sqlalchemy import ColumnElement, Connection, Row, Select, select, union
 
 from boldly.ledger.json_text import load
 from boldly.ledger.sql import schema
@@ -63,21 +65,21 @@ class Mirror:
         """Read the queries that a condition holds for, with their prompts and responses."""
         prompt, response = schema.prompts.c, schema.responses.c
         asked = select(_QUERY.prompt).where(which)
-        for number, *columns in connection.execute(
-            select(prompt.number, prompt.content, prompt.facts).where(prompt.number.in_(asked))
+        for number, *columns in _rows(
+            connection, select(prompt.number, prompt.content, prompt.facts).where(prompt.number.in_(asked))
         ):
             if number not in self._prompts:
                 self._prompts[number] = read_prompt(*columns)
         said = union(*(select(column).where(which) for column in (_QUERY.a, _QUERY.b, _QUERY.explore)))
         values = (response.text, response.tokens, response.origin, response.log_prob, response.sampled_log_prob)
-        for number, *columns in connection.execute(
-            select(response.number, *values, response.ended).where(response.number.in_(said))
+        for number, *columns in _rows(
+            connection, select(response.number, *values, response.ended).where(response.number.in_(said))
         ):
             if number not in self._responses:
                 self._responses[number] = read_response(*columns)
         places = (_QUERY.round, _QUERY.place, _QUERY.account)
-        for number, prompt_number, a, b, explore, round, place, account in connection.execute(
-            select(_QUERY.number, _QUERY.prompt, _QUERY.a, _QUERY.b, _QUERY.explore, *places).where(which)
+        for number, prompt_number, a, b, explore, round, place, account in _rows(
+            connection, select(_QUERY.number, _QUERY.prompt, _QUERY.a, _QUERY.b, _QUERY.explore, *places).where(which)
         ):
             if number not in self._queries:
                 drawn = None if explore is None else self._responses[explore]
@@ -91,10 +93,15 @@ class Mirror:
         numbers = connection.scalars(select(table.query).where(new)).all()
         if not self._queries.keys() >= set(numbers):
             self._read_queries(connection, _QUERY.number.in_(select(table.query).where(new)))
-        for number, *columns in connection.execute(_LABELS.where(new).order_by(table.sequence)):
+        for number, *columns in _rows(connection, _LABELS.where(new).order_by(table.sequence)):
             label = _label(self._queries[number], *columns)
             self._labels[label.query.account].append(label)
             self._count += 1
+
+
+def _rows(connection: Connection, statement: Select[*tuple[Any, ...]]) -> Iterator[Row[*tuple[Any, ...]]]:
+    """The rows of a statement, fetched many at a time, which is much quicker than one by one."""
+    return itertools.chain.from_iterable(connection.execute(statement).partitions(1000))
 
 
 def _label(
