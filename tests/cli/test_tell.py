@@ -83,6 +83,18 @@ def test_a_file_of_rows_is_told_and_told_again(
     assert again == {"stored": 0, "surplus": 0, "unchanged": 3, "empty": 1, "bad": [], "waiting": 2}
 
 
+def test_what_is_exported_comes_back_with_verdicts(a_run: Callable[..., Path], tmp_path: Path):
+    """Whoever labels sees a left and a right, and says so; the label names the response that stood there."""
+    run, file = a_run(), tmp_path / "waiting.jsonl"
+    assert main(["export", str(run), "--format", "waiting", "-o", str(file)]) == 0
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    told = [{**row, "verdict": "left" if row["left"] == "bad" else "right"} for row in rows]
+    file.write_text("".join(json.dumps(row) + "\n" for row in told))
+    assert main(["tell", str(run), str(file), "--by", "ann"]) == 0
+    assert [label.verdict for label in labels(run)] == [Preference(0.0)] * 4
+    assert {label.query.id: label.facts["order"] for label in labels(run)} == {r["query_id"]: r["order"] for r in rows}
+
+
 def test_csv_from_stdin(
     a_run: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):

@@ -43,6 +43,17 @@ def test_anything_else_is_no_verdict(word: object):
         read_verdict(word)
 
 
+@pytest.mark.parametrize(
+    ("side", "order", "verdict"),
+    [("left", "ab", A), ("right", "ab", B), ("Left", "ba", B), ("right", "BA", A)],
+)
+def test_a_side_is_the_response_that_stood_there(side: str, order: str, verdict: object):
+    (row,) = rows(json.dumps({"query_id": "q", "verdict": side, "order": order}))
+    assert row.said == Said(verdict, order=order.lower())
+    (unsaid,) = rows(json.dumps({"query_id": "q", "verdict": side}))
+    assert "names a side" in str(unsaid.said)
+
+
 @given(st.one_of(st.text(), st.floats(), st.integers(), st.booleans(), st.lists(st.text())))
 def test_nothing_is_taken_for_a_side_by_accident(value: object):
     try:

@@ -44,9 +44,9 @@ _COMMANDS = {
     "tell": (
         "Tell a run what people say: which response is better, of queries that wait in its ledger.\n\n"
         "Rows of verdicts come from a file or stdin, JSON lines or CSV with a header; or one comes by flags. `a` and "
-        "`b` are the responses by their names, whichever side they were shown on. Each verdict is durable before the "
-        "next is read, and telling a file again changes nothing. It works while the run waits in another process, and "
-        "when none does.\n\n"
+        "`b` are the responses by their names, whichever side they were shown on; `left` and `right` need the order. "
+        "Each verdict is durable before the next is read, and telling a file again changes nothing. It works while the "
+        "run waits in another process, and when none does.\n\n"
         "It ends with 0 when every verdict is stored, 2 where rows can't be used (the others are stored), 4 where the "
         "budget would be overshot, 5 where the ledger can't be written."
     ),

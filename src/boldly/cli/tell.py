@@ -12,7 +12,7 @@ from typing import Annotated, Any, BinaryIO, Literal
 
 from cyclopts import Parameter
 
-from boldly.cli.status import require_run
+from boldly.cli.locations import require_run
 from boldly.cli.verdict_rows import Row, annotator_of, read_rows, said_of
 from boldly.config.documents import read_document
 from boldly.config.locations import CONFIG_FILE, ledger_of
@@ -43,7 +43,7 @@ def tell(
     *,
     query: Annotated[str | None, Parameter(help="a query's id, or enough of its beginning")] = None,
     verdict: Annotated[
-        str | None, Parameter(help="a, b, tie, both_bad, abstain, or the probability that a is better")
+        str | None, Parameter(help="a, b, left, right, tie, both_bad, abstain, or the probability that a is better")
     ] = None,
     by: Annotated[str | None, Parameter(help="who says so, where a row names no annotator")] = None,
     order: Annotated[Literal["ab", "ba"] | None, Parameter(help="the order in which the two were shown")] = None,

@@ -21,6 +21,7 @@ _WORDS: dict[str, Verdict] = {
     "both_bad": BothBad(),
     "abstain": Abstention(),
 }
+_SIDES = ("left", "right")
 _ORDERS: dict[str, Literal["ab", "ba"]] = {"ab": "ab", "ba": "ba"}
 _LONGEST_NAME = 100
 _LONGEST_CELL = 2**31 - 1
@@ -57,25 +58,32 @@ def said_of(row: Mapping[str, Any]) -> Said | None:
     verdict = _present(row.get("verdict"))
     if verdict is None:
         return None
+    order = _order(_present(row.get("order")))
     return Said(
-        read_verdict(verdict),
+        read_verdict(verdict, order),
         annotator_of(_present(row.get("annotator"))),
-        _order(_present(row.get("order"))),
+        order,
         _seconds(_present(row.get("seconds"))),
         _note(_present(row.get("note"))),
     )
 
 
-def read_verdict(value: object) -> Verdict:
-    """A word, or the probability that `a` is better."""
+def read_verdict(value: object, order: str | None = None) -> Verdict:
+    """A word, or the probability that `a` is better. "left" and "right" need the order that the two were shown in."""
     word = value.strip().lower() if isinstance(value, str) else value
+    if isinstance(word, str) and word in _SIDES:
+        if order is None:
+            raise InvalidInput(
+                f'{value!r} names a side, and who stood there is not said: write `"order": "ab"` or "ba".'
+            )
+        return _WORDS[order[_SIDES.index(word)]]
     if isinstance(word, str) and word in _WORDS:
         return _WORDS[word]
     probability = _number(word)
     if probability is None or not 0.0 <= probability <= 1.0:
         raise InvalidInput(
-            f"the verdict {value!r} is none of {', '.join(_WORDS)} and no probability that `a` is better: write "
-            '`"verdict": "a"`, whichever side `a` was shown on.'
+            f"the verdict {value!r} is none of {', '.join((*_WORDS, *_SIDES))} and no probability that `a` is better: "
+            'write `"verdict": "a"`, whichever side `a` was shown on.'
         )
     return Preference(probability)
 

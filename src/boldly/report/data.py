@@ -13,6 +13,7 @@ import yaml
 
 from boldly.config.locations import ledger_of
 from boldly.errors import StorageError
+from boldly.ledger.export import Pseudonyms
 from boldly.ledger.protocol import Ledger, Spent
 from boldly.metrics import Checks, Sample, bought, checks, read, read_samples
 from boldly.progress import Record
@@ -51,8 +52,8 @@ class Purchase:
 class Books:
     """What a ledger says of labels and money.
 
-    `spent` is by account; `costs` is what the training labels had cost by the time of each, in their order. People are
-    numbered in the order of their first labels, as a report may be passed on.
+    `spent` is by account; `costs` is what the training labels had cost by the time of each, in their order. People
+    have the pseudonyms that exports give them, as a report may be passed on.
     """
 
     spent: Mapping[Account, Spent] = field(default_factory=dict[Account, Spent])
@@ -198,13 +199,14 @@ def books_of(ledger: Ledger) -> Books:
 
 
 def _numbered(labels: Mapping[Account, Sequence[Label]]) -> dict[Account, Sequence[Label]]:
-    """The labels with numbers in place of the names of people."""
-    names = dict.fromkeys(one.source for said in labels.values() for one in said if one.source.startswith("people:"))
-    if not names:
-        return dict(labels)
-    persons = {name: f"person {i}" for i, name in enumerate(names, start=1)}
+    """The labels with people under the pseudonyms that exports give them."""
+    names = Pseudonyms()
+    in_order = sorted((one for said in labels.values() for one in said), key=lambda one: one.sequence)
+    sources = {one.sequence: names.source(one) for one in in_order}
     return {
-        account: [replace(one, source=persons.get(one.source, one.source)) for one in said]
+        account: [
+            one if one.source == sources[one.sequence] else replace(one, source=sources[one.sequence]) for one in said
+        ]
         for account, said in labels.items()
     }
 
