@@ -45,3 +45,21 @@ def test_an_oracle_that_disagrees_with_itself_is_worse_than_two_that_disagree():
     (other,) = diagnose([], checks=Checks(between=(same("ann", "ben", 32, 64),)))
     assert (itself.severity, other.severity) == ("serious", "warning")
     assert "judge and itself, asked again, agree in 50% (38% to 62%) of 64 pairs" in itself.evidence
+
+
+def test_settings_that_are_named_exist():
+    from boldly.config.options import options_model
+    from boldly.config.schema import ConsistencyConfig
+    from boldly.oracles.registry import ORACLES
+
+    bad = Checks(
+        between=(same("ann", "ben", 32, 64),),
+        flipped=(Habit("judge", wilson(40, 64)),),
+        canaries=(Habit("judge", wilson(40, 64)),),
+        first_shown=(Habit("ann", wilson(60, 64)),),
+    )
+    findings = diagnose([], checks=bad)
+    assert len(findings) == 4
+    known = {f"oracle.{option}" for factory in ORACLES.values() for option in options_model(factory).model_fields}
+    known |= {"oracle.name", "selector.name"} | {f"consistency.{name}" for name in ConsistencyConfig.model_fields}
+    assert {key for finding in findings for key in finding.settings} <= known
