@@ -1,6 +1,8 @@
 """How the file of a ledger is opened, and which files are refused."""
 
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -122,3 +124,77 @@ def test_a_failed_opening_gives_the_lock_back(path: Path):
         SqlLedger(path)
     path.write_bytes(whole)
     SqlLedger(path).close()
+
+
+UNPRIVILEGED = """
+import os, sys
+from boldly.ledger.sql import SqlLedger
+if os.getuid() == 0:
+    os.setuid(65534)
+try:
+    SqlLedger(sys.argv[1])
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+
+
+@pytest.mark.parametrize("what", ["directory", "file"])
+def test_what_this_user_may_not_write_is_named(path: Path, what: str):
+    """As root the child becomes another user, who may read what pytest made here but not write it."""
+    for folder in (path.parent, path.parent.parent, path.parent.parent.parent):
+        folder.chmod(0o755)
+    if what == "file":
+        path.parent.chmod(0o777)
+        path.with_name("ledger.sqlite.lock").unlink()
+        path.chmod(0o444)
+    else:
+        path.parent.chmod(0o555)
+    try:
+        command = [sys.executable, "-c", UNPRIVILEGED, str(path)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    finally:
+        path.parent.chmod(0o755)
+    assert done.stdout.startswith("StorageError")
+    assert str(path) in done.stdout
+    assert " as user " in done.stdout
+
+
+def half_done(path: Path) -> bytes:
+    """The journal of a transaction that has written pages to the file and is not committed."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as raw:
+        raw.execute("PRAGMA journal_mode = truncate")
+        raw.execute("PRAGMA cache_size = 1")
+        raw.execute("BEGIN IMMEDIATE")
+        raw.execute("UPDATE prompts SET content = content || ' '")
+        raw.execute("DELETE FROM queries WHERE number > 100")
+        journal = path.with_name(path.name + "-journal").read_bytes()
+        copy = path.with_name("copy.sqlite")
+        copy.write_bytes(path.read_bytes())
+        raw.execute("ROLLBACK")
+    return journal
+
+
+def test_a_file_copied_in_the_middle_of_a_transaction_is_recovered_by_its_journal(path: Path):
+    journal, copy = half_done(path), path.with_name("copy.sqlite")
+    assert copy.read_bytes() != path.read_bytes()
+    copy.with_name("copy.sqlite-journal").write_bytes(journal)
+    with closing(SqlLedger(path)) as whole, closing(SqlLedger(copy)) as recovered:
+        assert recovered.queries(0) == whole.queries(0)
+
+
+def test_a_file_copied_without_its_journal_is_refused(path: Path):
+    half_done(path)
+    with pytest.raises(StorageError, match="damaged"):
+        SqlLedger(path.with_name("copy.sqlite"))
+
+
+def test_an_old_file_beside_the_journal_of_a_later_state_is_refused(path: Path):
+    """The journal is rolled back into a file that it doesn't belong to; what comes of it is no ledger."""
+    old = path.read_bytes()
+    with closing(SqlLedger(path)) as ledger:
+        ledger.ask([query(place, round=1, a="late " * 50) for place in range(300)])
+    journal, copy = half_done(path), path.with_name("copy.sqlite")
+    copy.write_bytes(old)
+    copy.with_name("copy.sqlite-journal").write_bytes(journal)
+    with pytest.raises(StorageError, match=r"damaged|can't be read"):
+        SqlLedger(copy)

@@ -31,6 +31,8 @@ def connect(path: Path, *, read_only: bool, check: bool = True) -> sqlite3.Conne
     A reader may still roll back what a dead writer left half done. Raises `StorageError` for a file that is damaged or
     no ledger, and `sqlite3.Error` where the file can't be read.
     """
+    if not read_only and path.exists() and not os.access(path, os.W_OK):
+        raise StorageError(f"can't write `{path}` as user {os.getuid()}; give the file to this user, or read it only.")
     mode = "rw" if read_only else "rwc"
     connection = sqlite3.connect(
         f"file:{quote(str(path.absolute()))}?mode={mode}",
