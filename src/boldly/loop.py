@@ -192,7 +192,9 @@ class Loop:
 
         Where the budget doesn't reach, what it admits is bought, and `short` holds the reason.
         """
-        asked = oracle.following(self.policy, self.reference) if isinstance(oracle, Following) else oracle
+        asked = oracle
+        if isinstance(oracle, Following):
+            asked = oracle.following(self.policy, self.reference, self.ledger.queries(self.t))
         try:
             for _ in answer(self.ledger, asked, queries, budget=self.budget):
                 self.announce("labelling")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from boldly.cli.verify import located
+from boldly.cli.locations import located
 
 ledger = App(name="ledger", help="Copy a ledger, back it up, or save the labels of a damaged one.")
 
@@ -25,7 +25,7 @@ def copy(
     from boldly.ledger.sql.copying import copy as copied
     from boldly.ledger.sql.location import is_server
 
-    location, _ = located(source)
+    location = located(source, "ledger copy").ledger
     destination = target if is_server(target) else _file_of(Path(target))
     content = copied(location, destination)
     for name, table in content.items():
@@ -48,7 +48,7 @@ def backup(
     from boldly.errors import InvalidInput
     from boldly.ledger.sql.backup import back_up_to
 
-    location, _ = located(run)
+    location = located(run, "ledger backup").ledger
     if not isinstance(location, Path):
         raise InvalidInput(
             f"the ledger of {run} is on a server: write `pg_dump`, or `boldly ledger copy {location} FILE` while no "
@@ -85,11 +85,14 @@ def _file_of(path: Path) -> Path:
 
 
 def _what_to_write(destination: str | Path) -> str:
-    from boldly.config.locations import CONFIG_FILE, LEDGER_FILE
+    from boldly.config.locations import LEDGER_FILE
 
     if isinstance(destination, str):
-        return f"Both hold the same. To go on there, write this into the run's {CONFIG_FILE}:\n  ledger: {destination}"
+        return (
+            "Both hold the same. To go on there, give `boldly run` this key, in its file or as a flag:\n"
+            f"  ledger: {destination}"
+        )
     return (
-        f"Both hold the same. To go on there, let {destination} be {LEDGER_FILE} in the run's directory, and take the "
-        f"line `ledger:` out of its {CONFIG_FILE}."
+        f"Both hold the same. To go on there, let {destination} be {LEDGER_FILE} in the run's directory, and run it "
+        "without the key `ledger`."
     )

@@ -10,6 +10,15 @@ from boldly.config.locations import CONFIG_FILE, ledger_of
 from boldly.errors import InvalidInput
 
 
+def require_run(run: Path, command: str) -> str | Path:
+    """The ledger of the run in a directory. Raises `InvalidInput` where there is none."""
+    if run.is_dir():
+        ledger = ledger_of(run)
+        if not isinstance(ledger, Path) or ledger.is_file():
+            return ledger
+    raise InvalidInput(f"{run} holds no run of boldly: write `boldly {command} DIR` with what `--output` named.")
+
+
 @dataclass(frozen=True, slots=True)
 class Located:
     """Where a ledger is, the directory of its run, and that run's configuration; a ledger alone has neither."""
@@ -28,11 +37,7 @@ def located(given: str, command: str, *, new: bool = False) -> Located:
         return Located(given)
     path = Path(given).expanduser()
     if path.is_dir():
-        ledger = ledger_of(path)
-        if isinstance(ledger, Path) and not ledger.is_file():
-            raise InvalidInput(
-                f"{path} holds no run of boldly: write `boldly {command} DIR` with what `--output` named."
-            )
+        ledger = require_run(path, command)
         config = path / CONFIG_FILE
         return Located(ledger, path, read_document(config).values if config.is_file() else {})
     if not path.is_file() and not new:

@@ -5,7 +5,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from boldly.cli.status import newest_run, require_run
+from boldly.cli.locations import require_run
+from boldly.cli.status import newest_run
 
 
 def report(

@@ -10,9 +10,12 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from boldly.cli.locations import require_run
 from boldly.cli.view import interval
+from boldly.config.locations import CONFIG_FILE, LEDGER_FILE
 from boldly.errors import InvalidInput
 from boldly.progress import Interval, Record
+from boldly.types import ACCOUNTS
 
 
 def status(
@@ -27,16 +30,10 @@ def status(
 
 def newest_run(folder: Path) -> Path:
     """The run in `folder` whose ledger was written last."""
-    ledgers = sorted(folder.glob("*/ledger.sqlite"), key=lambda path: path.stat().st_mtime)
+    ledgers = sorted(folder.glob(f"*/{LEDGER_FILE}*"), key=lambda path: path.stat().st_mtime)
     if not ledgers:
         raise InvalidInput(f"there is no run in {folder}/: write `boldly status DIR`, or start one with `boldly run`.")
     return ledgers[-1].parent
-
-
-def require_run(run: Path, command: str) -> None:
-    """Raise `InvalidInput` for a directory that holds no run."""
-    if not (run / "ledger.sqlite").is_file():
-        raise InvalidInput(f"{run} holds no run of boldly: write `boldly {command} DIR` with what `--output` named.")
 
 
 def read_status(run: Path) -> dict[str, Any]:
@@ -48,23 +45,30 @@ def read_status(run: Path) -> dict[str, Any]:
     from boldly.ledger.sql import SqlLedger
     from boldly.metrics import plain, read
 
-    require_run(run, "status")
-    config = read_document(run / "config.yaml").values
-    with closing(SqlLedger(run / "ledger.sqlite", read_only=True)) as ledger:
-        spent = ledger.spent()
-        evaluation_labels = ledger.spent("evaluation").labels
+    location = require_run(run, "status")
+    config = read_document(run / CONFIG_FILE).values
+    with closing(SqlLedger(location, read_only=True)) as ledger:
+        spent = {account: ledger.spent(account) for account in ACCOUNTS}
+        waiting = ledger.unanswered()
+    training = spent["training"]
     records = read(run / "metrics.jsonl")
     judged = [record for record in records if record.evaluation is not None]
     return {
         "run": str(run),
         "state": _state(run, config.get("budget")),
         "recipe": config.get("recipe"),
-        "labels": spent.labels,
+        "ledger": config.get("ledger") or str(run / LEDGER_FILE),
+        "labels": training.labels,
+        "bought": training.bought,
         "budget": config.get("budget"),
-        "open": spent.open,
-        "failed": spent.failed,
-        "money": spent.money,
-        "evaluation_labels": evaluation_labels,
+        "waiting": waiting,
+        "open": training.open,
+        "failed": training.failed,
+        "unknown": training.unknown,
+        "money": sum(account.money for account in spent.values()),
+        "money_limit": config.get("money"),
+        "evaluation_labels": spent["evaluation"].labels,
+        "consistency_labels": spent["consistency"].labels,
         "iterates": records[-1].iterate if records else 0,
         "newest": plain(_figures(judged[-1])) if judged else None,
         "base": plain(_figures(judged[0])) if judged and judged[0].iterate == 0 else None,
@@ -83,8 +87,8 @@ def _figures(record: Record) -> Mapping[str, Any]:
 def _state(run: Path, budget: object) -> str:
     """Whether a process holds the run, it ended under this budget, or it was stopped on its way."""
     try:
-        holder = json.loads((run / "ledger.sqlite.lock").read_text())
-        if _lives(holder["pid"]) and _is_locked(run / "ledger.sqlite.lock"):
+        holder = json.loads((run / f"{LEDGER_FILE}.lock").read_text())
+        if _lives(holder["pid"]) and _is_locked(run / f"{LEDGER_FILE}.lock"):
             return f"running, process {holder['pid']} on {holder['host']}"
     except (OSError, ValueError, KeyError):
         pass
@@ -122,6 +126,15 @@ def _there(path: Path) -> str | None:
     return str(path) if path.exists() else None
 
 
+def _labels(found: Mapping[str, Any]) -> str:
+    reused = found["labels"] - found["bought"]
+    return (
+        f"{found['labels']} of {found['budget']}"
+        + (f", {reused} of them not bought" if reused else "")
+        + (f", {found['open']} on their way" if found["open"] else "")
+    )
+
+
 def _as_json(found: Mapping[str, Any]) -> str:
     return json.dumps(found)
 
@@ -130,15 +143,19 @@ def _as_text(found: Mapping[str, Any]) -> str:
     rows = [
         ("run", f"{found['run']} (recipe {found['recipe']})"),
         ("state", found["state"]),
-        (
-            "labels",
-            f"{found['labels']} of {found['budget']}" + (f", {found['open']} on their way" if found["open"] else ""),
-        ),
+        ("labels", _labels(found)),
     ]
-    if found["failed"]:
-        rows.append(("failed", f"{found['failed']} attempts without an answer"))
+    if found["waiting"]:
+        rows.append(("waiting", f"{found['waiting']} queries without a label"))
+    if found["failed"] or found["unknown"]:
+        unknown = f", {found['unknown']} with an unknown end" if found["unknown"] else ""
+        rows.append(("failed", f"{found['failed']} attempts without an answer{unknown}"))
+    beside = [f"{found[f'{name}_labels']} {name}" for name in ("evaluation", "consistency") if found[f"{name}_labels"]]
+    if beside:
+        rows.append(("beside", ", ".join(beside)))
     if found["money"]:
-        rows.append(("money", f"{found['money']:g}"))
+        limit = f" of {found['money_limit']:g}" if found["money_limit"] else ""
+        rows.append(("money", f"{found['money']:g}{limit}"))
     if newest := found["newest"]:
         shown = {name: Interval(**value) if isinstance(value, dict) else None for name, value in newest.items()}
         rows += [

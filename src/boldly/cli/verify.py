@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from boldly.cli.locations import located
 from boldly.ledger.protocol import Iterate
 from boldly.ledger.sql.verify import Audit, Fault, collected
 
@@ -23,32 +24,13 @@ def verify(
     from boldly.errors import StorageError
     from boldly.ledger.sql.verify import audit, sentences
 
-    location, folder = located(run)
+    where = located(run, "verify")
+    location, folder = where.ledger, where.run
     found = audit(location, beside=True)
     if folder is not None:
         found = replace(found, violations=(*found.violations, *collected(_iterates(folder / "iterates", location))))
     print(to_json.dumps(_as_json(found)) if json else "\n".join(sentences(found)))
     return 0 if found.ok else StorageError.exit_code
-
-
-def located(run: str) -> tuple[str | Path, Path | None]:
-    """The ledger that is meant by a run's directory, a file or a URL, and the directory where it was one.
-
-    Raises `InvalidInput` where there is none.
-    """
-    from boldly.config.locations import ledger_of
-    from boldly.errors import InvalidInput
-    from boldly.ledger.sql.location import is_server
-
-    if is_server(run):
-        return run, None
-    path = Path(run)
-    if not path.is_dir():
-        return path, None
-    location = ledger_of(path)
-    if isinstance(location, Path) and not location.is_file():
-        raise InvalidInput(f"{run} holds no run of boldly: name the directory that `--output` named.")
-    return location, path
 
 
 def _iterates(root: Path, location: str | Path) -> list[Fault]:

@@ -144,8 +144,12 @@ def options_model(function: Callable[..., Any], *, without: Collection[str] = ()
 
 def example_options(function: Callable[..., Any]) -> dict[str, Any]:
     """Options that `function` takes: its defaults, and examples where it has none."""
-    fields = options_model(function).model_fields
-    return {name: WORDS[name].example if field.is_required() else field.default for name, field in fields.items()}
+    hints = typing.get_type_hints(function.__init__ if isinstance(function, type) else function)
+    found: dict[str, Any] = {}
+    for name, field in options_model(function).model_fields.items():
+        word = _word(function, name, hints[name])
+        found[name] = word.example if field.is_required() and word else field.default
+    return found
 
 
 def entry_of(hint: Any) -> Any:

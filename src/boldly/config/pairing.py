@@ -22,7 +22,7 @@ _USERS = ("flag", "environment", "argument", "file")
 
 def check_pairing(config: RunConfig, settings: Settings) -> list[Problem]:
     """Everything in a typed configuration that contradicts itself, each with the line that mends it."""
-    rules = (_objective, _columns, _explore, _pool, _implicit, _hypotheses, _budget, _bundled_task, _merge)
+    rules = (_objective, _columns, _explore, _pool, _implicit, _hypotheses, _budget, _bundled_task, _merge, _itself, _programs)
     return list(_values(config)) or [problem for rule in rules for problem in rule(config, settings)]
 
 
@@ -34,6 +34,11 @@ def notes(config: RunConfig) -> list[str]:
             f"generation.temperature is {config.generation.temperature:g}: responses come from another distribution "
             "than the policy that is scored, trained and (at 1) evaluated, and the theory of every objective assumes "
             "them to be one."
+        )
+    if config.oracle.name == "self" and config.oracle.options.get("by") == "implicit":
+        found.append(
+            "the policy's implicit reward is 0 until it has learned something, so a run that begins with "
+            "`by: implicit` abstains from every label: begin with labels of another oracle, or write `oracle: {name: self}`."
         )
     if config.hypotheses is not None and not _needs_hypotheses(config):
         found.append("hypotheses are fitted but neither selector nor learner reads them: write `hypotheses: null`.")
@@ -176,6 +181,37 @@ def _bundled_task(config: RunConfig, settings: Settings) -> Iterator[Problem]:
             "the prompts are your own, and the default oracle can grade the bundled prompts alone",
             (("oracle",), {"name": "program", "function": "oracle.py:reward"}),
         )
+
+
+def _itself(config: RunConfig, settings: Settings) -> Iterator[Problem]:
+    """A policy that judges itself does so in its own rounds alone, each by what it is then."""
+    example = {"name": "program", "function": "oracle.py:prefer"}
+    judged = config.evaluation.labels is not None and config.evaluation.oracle is None
+    checked = config.consistency is not None and config.consistency.oracle is None
+    for section, wanted in (("evaluation", judged), ("consistency", checked)):
+        part = getattr(getattr(config, section), "oracle", None)
+        if (config.oracle.name == "self" and wanted) or (part is not None and part.name == "self"):
+            yield Problem(
+                (section,),
+                f"`{section}` would be asked of the policy itself, which judges its own rounds and nothing else",
+                ((section, "oracle"), example),
+            )
+
+
+def _programs(config: RunConfig, settings: Settings) -> Iterator[Problem]:
+    """A program is a function or a command, never both and never neither."""
+    oracles = {
+        ("oracle",): config.oracle,
+        ("evaluation", "oracle"): config.evaluation.oracle,
+        ("consistency", "oracle"): config.consistency and config.consistency.oracle,
+    }
+    for key, part in oracles.items():
+        if part is not None and part.name == "program":
+            given = [name for name in ("function", "command") if part.options.get(name)]
+            if len(given) != 1:
+                called = ".".join((*key, "function"))
+                why = f"`{called}` is not given" if not given else f"`{called}` and its `command` are both given"
+                yield Problem(key, why, (key, {"name": "program", "function": "oracle.py:reward"}))
 
 
 def _merge(config: RunConfig, settings: Settings) -> Iterator[Problem]:

@@ -14,6 +14,7 @@ from boldly.progress import Evaluation, Interval
 from boldly.types import Prompt, Response
 
 Kind = Callable[[Prompt, Response], str]
+Prepare = Callable[[Sequence[Prompt], Sequence[Response]], None]
 Preferences = Callable[[Sequence[Response]], Sequence[float | None]]
 
 
@@ -26,6 +27,7 @@ def evaluate(
     reward: Reward | None = None,
     kind: Kind | None = None,
     preferences: Preferences | None = None,
+    prepare: Prepare | None = None,
     seed: int,
 ) -> tuple[Evaluation, list[Response]]:
     """How `policy` does on held-out prompts, and the responses that say so.
@@ -34,7 +36,7 @@ def evaluate(
     the same ones. Where `policy` is the base, by its name, they are its responses, so that there is one number for the
     base. With a `reward` the higher wins and equal ones tie. Without it `preferences` gives the probability that each
     of the policy's responses beats the base's (the caller buys them and keeps them; None where there is no verdict);
-    without both there is no win rate. `kind` names what sort of answer a response is. A response on which the reward
+    without both there is no win rate. `prepare` is told all responses before their rewards are asked for. `kind` names what sort of answer a response is. A response on which the reward
     raises or is not finite is left out of reward, gain and win rate and counted in `unjudged`. The intervals of reward
     and gain allow for rewards that the draws missed, from the least to the greatest that policy and base came to here.
 
@@ -53,6 +55,8 @@ def evaluate(
     responses = list(base_responses) if own else [drawn for (drawn,) in policy.sample(prompts, 1, seed=seed)]
     ratios = _differences([r.log_prob for r in responses], base.log_probs(prompts, responses).tolist())
     base_ratios = _differences(policy.log_probs(prompts, base_responses).tolist(), [r.log_prob for r in base_responses])
+    if prepare is not None:
+        prepare(prompts, responses)
     rewards = rewards_of(reward, prompts, responses)
     base_rewards = rewards_of(reward, prompts, base_responses)
     pairs = [(a, b) for a, b in zip(rewards, base_rewards, strict=True) if a is not None and b is not None]

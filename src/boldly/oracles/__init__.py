@@ -6,18 +6,20 @@ Those that a configuration may name are in `boldly.oracles.registry`, as some ne
 from boldly.oracles.asking import answer
 from boldly.oracles.bradley_terry import BradleyTerry
 from boldly.oracles.functions import is_held, load_function, spec_of
-from boldly.oracles.program import Program
 from boldly.oracles.people import People
-from boldly.oracles.protocol import Answer, Following, Oracle, Outside, Recording, Reward, Sending
+from boldly.oracles.program import Command, Program
+from boldly.oracles.protocol import Answer, Following, Oracle, Outside, Preparing, Recording, Reward, Sending
 from boldly.oracles.recorded import Recorded
 
 __all__ = [
     "Answer",
     "BradleyTerry",
+    "Command",
     "Following",
     "Oracle",
     "Outside",
     "People",
+    "Preparing",
     "Program",
     "Recorded",
     "Recording",

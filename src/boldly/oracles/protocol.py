@@ -70,8 +70,20 @@ class Recording(Protocol):
 class Following(Protocol):
     """An oracle that answers by the policy being trained."""
 
-    def following(self, policy: "Policy", reference: "Policy") -> Oracle:
-        """The oracle of a round that starts from `policy`, with that round's reference."""
+    def following(self, policy: "Policy", reference: "Policy", queries: Sequence[Query] = ()) -> Oracle:
+        """The oracle of a round that starts from `policy`, with that round's reference and all its queries.
+
+        Raises `OracleError` for a policy that can't answer.
+        """
+        ...
+
+
+@runtime_checkable
+class Preparing(Protocol):
+    """An oracle whose rewards cost less when many are computed at once."""
+
+    def prepare(self, prompts: Sequence[Prompt], responses: Sequence[Response]) -> None:
+        """Compute the rewards of responses, one prompt for each, before they are asked for one by one."""
         ...
 
 

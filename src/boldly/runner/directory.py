@@ -145,12 +145,16 @@ def _has_asked(run: RunDirectory, config: RunConfig) -> bool:
 
 
 def _refuse_lost_labels(run: RunDirectory, old: RunConfig, new: RunConfig) -> None:
-    """Raise `ConfigError` where the ledger's place changed and the labels did not come along."""
+    """Raise `ConfigError` where the ledger's place changed and not every label came along."""
     here, there = old.ledger or run.ledger, new.ledger or run.ledger
-    if here != there and past(here).asked and not past(there).asked:
+    if here == there:
+        return
+    before, after = past(here), past(there)
+    if before.asked and (not after.asked or after.labels < before.labels):
         raise ConfigError(
-            f"the ledger of {run.root} is at {here}, and there is none at {there}: its labels would be bought again. "
-            f"First write `boldly ledger copy {here} {there}`."
+            f"the ledger of {run.root} is at {here} with {before.labels} labels, and the one at {there} has "
+            f"{after.labels}: some would be bought again. First write `boldly ledger copy {here} {there}`, to where "
+            "there is no ledger yet."
         )
 
 

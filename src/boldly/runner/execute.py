@@ -21,7 +21,7 @@ from boldly.lm.export import write_model
 from boldly.lm.policy import LMPolicy
 from boldly.loop import Loop, rounds
 from boldly.metrics import read, write_samples
-from boldly.oracles import Oracle, load_function
+from boldly.oracles import Following, Oracle, load_function
 from boldly.policy import Policy
 from boldly.progress import Progress, Result
 from boldly.report import write_report
@@ -78,6 +78,7 @@ def _execute(run: RunDirectory, config: RunConfig, observe: Observer, held: Orac
     parts = build(config)
     lm = load_model(config, prompts)
     pool = None if oracles.records is None else recorded_pairs(oracles.records, lm, without=prompts.heldout)
+    _refuse_unfollowed(oracles.training, LMPolicy("iterate-0", lm, generation(config)))
     begin(run, config)
     with ExitStack() as stack:
         if config.ledger:
@@ -117,6 +118,12 @@ def _execute(run: RunDirectory, config: RunConfig, observe: Observer, held: Orac
         if loop.left:
             watch.tell(note=_ended(config, watch, loop))
         return _finish(run, config, watch, archive, judge, loop, resumed=resumed)
+
+
+def _refuse_unfollowed(oracle: Oracle, policy: Policy) -> None:
+    """Raise `OracleError` for an oracle that answers by a policy which can't be asked."""
+    if isinstance(oracle, Following):
+        oracle.following(policy, policy)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from boldly.errors import BudgetSpent, OracleUnavailable
 from boldly.ledger import Budget, Ledger
 from boldly.metrics import Sample
 from boldly.metrics.evaluate import evaluate, rewards_of
-from boldly.oracles import Oracle, Reward, answer
+from boldly.oracles import Oracle, Preparing, Reward, answer
 from boldly.oracles.verdicts import raised
 from boldly.policy import Policy
 from boldly.progress import Evaluation, Record
@@ -107,6 +107,7 @@ class Judge:
             reward=self.reward,
             kind=self.kind,
             preferences=(lambda responses: self._buy(responses, iterate)) if bought else None,
+            prepare=self.oracle.prepare if self.reward and isinstance(self.oracle, Preparing) else None,
             seed=derive(self.seed, "evaluate", iterate),
         )
         return evaluation

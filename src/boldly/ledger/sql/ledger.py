@@ -125,6 +125,16 @@ class SqlLedger:
     def labels(self, account: Account = "training") -> tuple[Label, ...]:
         return self._read(lambda connection: tuple(self._mirror.labels(connection, account)))
 
+    def unanswered(self, account: Account = "training") -> int:
+        """How many queries have no label, counted where they are: nothing is read into memory."""
+        asked = select(func.count()).where(schema.queries.c.account == account)
+
+        def work(connection: Connection) -> int:
+            totals = spending.totals_of(connection, account)
+            return (connection.scalar(asked) or 0) - (totals.labels - totals.surplus)
+
+        return self._read(work)
+
     def spent(self, account: Account = "training") -> Spent:
         return self._read(lambda connection: spending.totals_of(connection, account).spent)
 

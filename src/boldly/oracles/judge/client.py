@@ -5,8 +5,7 @@ import json
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import httpcore2
 import httpx2
@@ -15,9 +14,8 @@ import openai
 from boldly.errors import OracleError
 from boldly.oracles.judge.address import is_loopback
 from boldly.oracles.judge.keys import Key
+from boldly.oracles.judge.outcome import Outcome
 from boldly.oracles.judge.transport import BoundedTransport, within
-
-Kind = Literal["reply", "busy", "refused", "ended", "lost", "garbled"]
 
 _UNSENT = (
     httpcore2.ConnectError,
@@ -33,26 +31,6 @@ _ENDS = {
     404: "has no such model or address; see to `model` and `base_url`",
 }
 _MOST_REASON = 300
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a request.
-
-    `reply`: a chat completion came back. `busy`: refused for now, at no cost. `refused`: this request can't be
-    answered, at no cost. `ended`: none can be, at no cost. `lost`: it left, may have been paid, and brought nothing.
-    `garbled`: what it brought is no chat completion.
-    `wait` is how many seconds the service asks to be left alone.
-    """
-
-    kind: Kind
-    reason: str = ""
-    body: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
-    wait: float | None = None
-
-    @property
-    def free(self) -> bool:
-        return self.kind in ("busy", "refused", "ended")
 
 
 class Client:

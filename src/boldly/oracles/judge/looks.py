@@ -9,13 +9,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import stamina
-
 from boldly.ledger.protocol import Calls
 from boldly.oracles.judge.answers import answer_of
-from boldly.oracles.judge.client import Client, Outcome
 from boldly.oracles.judge.endpoint import Endpoint, Form
 from boldly.oracles.judge.gate import Breaker, Gate
+from boldly.oracles.judge.outcome import Outcome, Sender
 from boldly.oracles.judge.prices import bill_of, bound_of
 from boldly.oracles.judge.prompt import Shown, shown
 from boldly.oracles.judge.reading import Read, Said, Unreadable, read
@@ -82,7 +80,7 @@ class Service:
     sent again.
     """
 
-    client: Client
+    client: Sender
     endpoint: Endpoint
     wasted: Counter[str] = field(default_factory=Counter[str])
     hopeless: dict[str, str] = field(default_factory=dict[str, str])
@@ -137,6 +135,8 @@ class Looks:
         return self._patiently(query, view, tab, place, [mode for mode, _ in unreadable])
 
     def _patiently(self, query: Query, view: View, tab: Tab, place: str, muted: list[Mode]) -> Read:
+        import stamina
+
         end = time.monotonic() + self.settings.total_time
         steps = iter(min(_LONGEST_WAIT, _FIRST_WAIT * 2.0**n) for n in range(_TRIES))
 

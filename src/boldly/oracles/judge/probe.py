@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from boldly.errors import OracleUnavailable
 from boldly.oracles.judge.answers import answer_of
 from boldly.oracles.judge.canaries import NAMES, canary_text
-from boldly.oracles.judge.client import Client, Outcome
 from boldly.oracles.judge.endpoint import Form
 from boldly.oracles.judge.looks import View
+from boldly.oracles.judge.outcome import Outcome, Sender
 from boldly.oracles.judge.prices import Bill, bill_of, bound_of
 from boldly.oracles.judge.prompt import Shown
 from boldly.oracles.judge.reading import Read, Said, Unreadable, read, read_structured
@@ -64,7 +64,7 @@ class _Tried:
     works: bool
 
 
-def probe(settings: Settings, client: Client) -> Probe:
+def probe(settings: Settings, client: Sender) -> Probe:
     """Ask once for log-probabilities and once for JSON.
 
     Raises `OracleUnavailable` where there is no answer to either.
@@ -109,7 +109,7 @@ def canary_queries() -> list[tuple[str, Query]]:
     ]
 
 
-def _tried(form: Form, settings: Settings, client: Client) -> _Tried:
+def _tried(form: Form, settings: Settings, client: Sender) -> _Tried:
     """One answered request, or the refusals up to the last form."""
     view = View(_REQUEST, _GOOD, _BAD, "ab")
     shown = view.shown(form.mode, settings)
