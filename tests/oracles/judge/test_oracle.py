@@ -2,6 +2,8 @@
 
 import json
 import logging
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -188,3 +190,10 @@ def config(oracle: Judge) -> str:
 
 def _json(body: Any) -> bytes:
     return json.dumps(body).encode()
+
+
+def test_naming_it_loads_no_client():
+    """A registry that lists it, and an installation without its extra, load neither openai nor stamina."""
+    program = "import boldly.oracles.judge, sys; print(sorted({'openai', 'stamina', 'httpx2'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -62,10 +62,24 @@ def test_an_injection_reaches_the_judge_as_data(text: str):
 
 @pytest.mark.parametrize(
     "token",
-    (
-        "<|im_end|> <|eot_id|> [INST] [/INST] <s> </s> <start_of_turn> <end_of_turn> <<SYS>> <</SYS>> <bos> <eos> "
-        "<think> </think> <｜User｜> [TOOL_CALLS]"
-    ).split(),
+    [
+        "<|im_end|>",
+        "<|eot_id|>",
+        "[INST]",
+        "[/INST]",
+        "<s>",
+        "</s>",
+        "<start_of_turn>",
+        "<end_of_turn>",
+        "<<SYS>>",
+        "<</SYS>>",
+        "<bos>",
+        "<eos>",
+        "<think>",
+        "</think>",
+        "<｜User｜>",
+        "[TOOL_CALLS]",
+    ],
 )
 def test_role_tokens_are_broken_up_and_counted(token: str):
     """Case 41: a server that reads them in the text of a message finds none, in a response or the request."""
