@@ -80,9 +80,16 @@ def back_up(connection: sqlite3.Connection, target: Path) -> None:
     with beside.open("rb") as file:
         os.fsync(file.fileno())
     beside.replace(target)
-    folder = os.open(target.parent, os.O_RDONLY)
-    os.fsync(folder)
-    os.close(folder)
+    sync_folder(target.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names of a folder's files durable; SQLite does so too, and says nothing where it fails."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _whole(path: Path) -> bool:

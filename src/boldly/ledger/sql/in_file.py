@@ -14,7 +14,7 @@ from sqlalchemy.pool import StaticPool
 from boldly.errors import NoLedger, StorageError
 from boldly.ledger.lock import Lock
 from boldly.ledger.sql import schema, versions
-from boldly.ledger.sql.file import back_up, connect
+from boldly.ledger.sql.file import back_up, connect, sync_folder
 
 T = TypeVar("T")
 
@@ -50,6 +50,9 @@ class FileDatabase:
                 self._upgrade_copy() if read_only else self._upgrade(version, held=exclusive)
             if version is None:
                 self.run(versions.create, writes=True)
+            if not read_only:
+                with self._noticing():
+                    sync_folder(path.parent)
         except BaseException:
             self.close()
             raise
