@@ -1,4 +1,4 @@
-"""The ledger that survives: SQL tables, SQLite today."""
+"""The ledger that survives: SQL tables in an SQLite file, or on a PostgreSQL server."""
 
 from boldly.ledger.sql.ledger import SqlLedger
 
