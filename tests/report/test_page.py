@@ -151,6 +151,15 @@ def test_a_run_without_a_reward_is_told_by_its_win_rate():
     assert 'data-plot="reward"' not in page
 
 
+def test_a_base_that_no_iterate_beats_is_told_where_there_is_no_reward():
+    """It was kept, and it has no win rate: it is never compared with itself."""
+    blind = [replace(r, evaluation=replace(r.evaluation, reward=None, gain=None)) for r in records(Story())]
+    base = replace(blind[0], evaluation=replace(blind[0].evaluation, win_rate=None))
+    page = single(data(records=(base, *blind[1:]), result={"best": 0}))
+    assert page.headline.startswith("128 labels found nothing better than the base model: ")
+    assert "It is the best of" not in page.standfirst
+
+
 def test_a_gain_within_chance_is_not_claimed():
     made = records(Story())
     doubtful = made[-1].evaluation.gain._replace(low=-0.01)

@@ -26,7 +26,8 @@ def headline(run: RunData) -> str:
     evaluation, labels = record.evaluation, _labels(record.labels)
     more = f"; {count(run.labels)} were bought in all" if run.labels > record.labels else ""
     if evaluation.reward is None:
-        assert evaluation.win_rate is not None
+        if evaluation.win_rate is None:
+            return f"{bought} found nothing better than the base model: no iterate won most of its comparisons with it."
         return _won(labels, evaluation.win_rate, more)
     start = points[0].score.value
     if not run.labels:
@@ -45,7 +46,7 @@ def standfirst(run: RunData) -> str:
     if record is None or record.evaluation is None:
         return "Evaluations appear here as iterates are kept."
     evaluation, said = record.evaluation, []
-    moved = record.iterate != points[0].record.iterate if points else False
+    moved = record.iterate > 0
     if evaluation.gain is not None and moved:
         gain = evaluation.gain
         said.append(
