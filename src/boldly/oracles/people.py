@@ -33,7 +33,7 @@ class People:
         wait = "1 query waits" if len(queries) == 1 else f"{len(queries)} queries wait"
         example = f" --query {queries[0].id} --verdict a --by NAME" if queries else " --query ID --verdict a --by NAME"
         return (
-            f"{wait} for verdicts of people. With RUN for the run's directory:\n"
+            f"{wait} in RUN for verdicts of people:\n"
             "  boldly tell RUN --list                      shows them\n"
             f"  boldly tell RUN{example}\n"
             "  boldly export RUN --format waiting -o FILE  writes them, and `boldly tell RUN FILE` reads the verdicts\n"

@@ -1,5 +1,6 @@
 """From a configuration to a better model: everything that `boldly run` does, and nothing that it shows."""
 
+import shlex
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
@@ -12,7 +13,7 @@ from boldly.config.building import build, generation, schedule
 from boldly.config.prompts import load_prompts
 from boldly.config.saving import dump
 from boldly.config.schema import ConsistencyConfig, RunConfig
-from boldly.errors import ConfigError
+from boldly.errors import ConfigError, WaitingForLabels
 from boldly.ledger import Budget, Ledger
 from boldly.ledger.lock import Lock
 from boldly.ledger.sql import SqlLedger
@@ -114,10 +115,18 @@ def _execute(run: RunDirectory, config: RunConfig, observe: Observer, held: Orac
         if resumed:
             watch.tell(note=f"resumed at round {loop.t}: {ledger.spent().labels} labels kept, none bought again")
         turn = _Turn(loop, judge, _checker(config, oracles, ledger), watch, oracles.training)
-        until_answered(turn, ledger, wait=wait, tell=lambda note: watch.tell(note=note))
+        try:
+            until_answered(turn, ledger, wait=wait, tell=lambda note: watch.tell(note=_in_place(note, run)))
+        except WaitingForLabels as waiting:
+            raise WaitingForLabels(_in_place(str(waiting), run)) from None
         if loop.left:
             watch.tell(note=_ended(config, watch, loop))
         return _finish(run, config, watch, archive, judge, loop, resumed=resumed)
+
+
+def _in_place(commands: str, run: RunDirectory) -> str:
+    """The commands of an oracle, which doesn't know the run's directory and writes RUN."""
+    return commands.replace("RUN", shlex.quote(str(run.root)))
 
 
 def _refuse_unfollowed(oracle: Oracle, policy: Policy) -> None:

@@ -5,7 +5,7 @@ from boldly.oracles.functions import load_function
 from boldly.oracles.program.command import Answers, Command
 from boldly.oracles.program.function import Program
 
-__all__ = ["Command", "Program", "program"]
+__all__ = ["Answers", "Command", "Program", "program"]
 
 
 def program(
