@@ -141,6 +141,8 @@ class MemoryLedger:
 
     def receive(self, call: int, *, price: float, answer: Mapping[str, Any] | None, reason: str = "") -> None:
         with self._open():
+            if not 0 <= call < len(self._calls):
+                raise InvalidInput(f"no call {call} in this ledger; `send` it first.")
             sent = self._calls[call]
             if sent.price is not None:
                 return
