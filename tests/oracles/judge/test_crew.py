@@ -115,6 +115,7 @@ except KeyboardInterrupt as stop:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_with_calls_in_flight_ends_a_process_soon(number: int, code: int):
     """Case 47: 32 in flight, half of which come back in the grace; the others count at their bounds."""

@@ -56,7 +56,7 @@ def test_places_make_no_difference_to_a_fair_judge(order: Any, mode: Any):
     assert better == [max(better), min(better), 0.5]
 
 
-@pytest.mark.parametrize("mode", ["logprobs", "structured", "text"])
+@pytest.mark.parametrize("mode", ["logprobs", "text"])
 def test_a_judge_that_always_says_a_makes_ties_and_is_told_on(mode: Any, caplog: pytest.LogCaptureFixture):
     """Case 39: pure position bias teaches nothing, and is said once."""
     with serving(lambda got: saying(got, "A")) as service, caplog.at_level(logging.WARNING, "boldly"):

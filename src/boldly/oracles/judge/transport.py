@@ -49,7 +49,9 @@ class BoundedTransport(httpx2.BaseTransport):
 
     def __init__(self, *, plain: bool) -> None:
         self._pool = httpcore2.ConnectionPool(
-            ssl_context=httpx2.create_ssl_context(), max_connections=None, network_backend=_Backend(plain=plain)
+            ssl_context=None if plain else httpx2.create_ssl_context(),
+            max_connections=None,
+            network_backend=_Backend(plain=plain),
         )
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
