@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import weakref
+from contextlib import suppress
 from pathlib import Path
 
 from boldly.errors import StorageError
@@ -41,14 +42,19 @@ class Lock:
             raise StorageError(
                 f"`{path}` can't be locked: {error.strerror}. Keep the run on a disk of this machine."
             ) from error
-        os.ftruncate(self._file, 0)
-        os.write(self._file, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode())
+        try:
+            os.ftruncate(self._file, 0)
+            os.write(self._file, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode())
+        except OSError as error:
+            os.close(self._file)
+            raise StorageError(f"can't write `{path}`: {error.strerror}. See to the disk, then run again.") from error
         _held.add(self)
 
     def release(self) -> None:
         if self in _held:
             _held.discard(self)
-            os.ftruncate(self._file, 0)
+            with suppress(OSError):
+                os.ftruncate(self._file, 0)
             os.close(self._file)
 
     def forget(self) -> None:
