@@ -115,16 +115,13 @@ def test_a_dry_run_tells_the_same_and_stores_nothing():
 
 
 def test_an_import_that_was_killed_goes_on():
-    """Killed with the query asked and reserved, but not told."""
-    ledger, row = MemoryLedger(), said(0, Preference(1.0))
-    assert imported(ledger, row, foreign=True, dry_run=True) == ["stored"]
-    outcomes = import_records(ledger, [row, said(1, Tie())], foreign=True)
-    assert next(outcomes) == Outcome("x.jsonl:0", "stored")
-    outcomes.close()
-    waiting = ledger.waiting(0)
-    assert len(waiting) == 1
-    ledger.reserve(waiting[0].id, bound=0.0, budget=BUDGET, holder=HOLDER)
-    assert imported(ledger, row, said(1, Tie()), foreign=True) == ["there already", "stored"]
+    """Killed with a query asked and reserved, but not told, as where rows were stored one by one."""
+    ledger, whole, rows = MemoryLedger(), MemoryLedger(), (said(0, Preference(1.0)), said(1, Tie()))
+    assert imported(whole, *rows, foreign=True) == ["stored", "stored"]
+    assert imported(ledger, rows[0], foreign=True) == ["stored"]
+    ledger.ask(whole.queries(0))
+    ledger.reserve(whole.queries(0)[1].id, bound=0.0, budget=BUDGET, holder=HOLDER)
+    assert imported(ledger, *rows, foreign=True) == ["there already", "stored"]
     assert len(ledger.queries(0)) == len(ledger.labels()) == 2
     assert ledger.spent().open == 0
 

@@ -3,16 +3,18 @@
 import math
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from boldly.errors import InvalidInput, StorageError
 from boldly.ledger.accounting import Totals, check_call, check_price
 from boldly.ledger.json_text import dump, load
 from boldly.ledger.protocol import Attempt, Budget, Iterate, RoundRecord, Spent, Step
 from boldly.types import ACCOUNTS, Account, Failure, Label, Prompt, Provenance, Query, Response, Verdict
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -200,6 +202,11 @@ class MemoryLedger:
     def iterates(self) -> tuple[Iterate, ...]:
         with self._open():
             return tuple(self._iterates[number] for number in sorted(self._iterates))
+
+    def together(self, work: Callable[[], T]) -> T:
+        """What `work` returns. Nothing survives a process here, and nothing is taken back if `work` raises."""
+        with self._open():
+            return work()
 
     def close(self) -> None:
         self._closed = True

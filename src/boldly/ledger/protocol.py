@@ -1,11 +1,13 @@
 """The ledger: what was asked, what was answered, what it cost, and what was learned from it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from boldly.errors import InvalidInput
 from boldly.types import Account, Label, Provenance, Query, Verdict
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +240,13 @@ class Ledger(Calls, Protocol):
         ...
 
     def iterates(self) -> tuple[Iterate, ...]: ...
+
+    def together(self, work: Callable[[], T]) -> T:
+        """What `work` returns; all that it writes to this ledger becomes durable at once, or nothing does if it raises.
+
+        `work` may be done again from its beginning, so it must not tell anybody what it wrote.
+        """
+        ...
 
     def close(self) -> None:
         """Give back what the ledger holds; nothing can be read or written after it."""

@@ -80,14 +80,18 @@ def _reserve(
     ledger: Ledger, queries: Sequence[Query], oracle: Oracle, budget: Budget, *, metered: bool
 ) -> tuple[dict[str, tuple[Query, Attempt]], BudgetSpent | None]:
     """An attempt at each query that the budget admits, by query id, and the error of the first that it doesn't."""
-    reserved: dict[str, tuple[Query, Attempt]] = {}
-    for query in queries:
-        try:
-            attempt = ledger.reserve(query.id, bound=oracle.bound(query), budget=budget, metered=metered)
-        except BudgetSpent as spent:
-            return reserved, spent
-        reserved[query.id] = (query, attempt)
-    return reserved, None
+
+    def reserve() -> tuple[dict[str, tuple[Query, Attempt]], BudgetSpent | None]:
+        reserved: dict[str, tuple[Query, Attempt]] = {}
+        for query in queries:
+            try:
+                attempt = ledger.reserve(query.id, bound=oracle.bound(query), budget=budget, metered=metered)
+            except BudgetSpent as spent:
+                return reserved, spent
+            reserved[query.id] = (query, attempt)
+        return reserved, None
+
+    return ledger.together(reserve)
 
 
 def _answers(oracle: Oracle, queries: Sequence[Query]) -> Iterator[Answer]:

@@ -21,6 +21,10 @@ class People:
     def reward(self) -> Reward | None:
         return None
 
+    def sends(self) -> str:
+        """Nothing: people come for them."""
+        return "nothing leaves: queries wait in the ledger"
+
     def bound(self, query: Query) -> float:
         return self.price
 

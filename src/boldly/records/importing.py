@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import Any, Literal
 
@@ -46,11 +47,8 @@ def import_records(
     while batch := list(islice(waiting, _AT_ONCE)):
         plans = [book.plan(entry) for entry in batch]
         if not dry_run:
-            ledger.ask([plan.query for plan in plans if plan.new and plan.query])
-        for plan in plans:
-            if plan.query and plan.record and not dry_run:
-                _store(ledger, plan.query, plan.record, plan.key)
-            yield plan.outcome
+            ledger.together(partial(_store_all, ledger, plans))
+        yield from (plan.outcome for plan in plans)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +123,13 @@ class _Book:
         ids = [*self._by_pair.get(pair, ()), *self._by_pair.get(pair.swapped, ())]
         found = [self._queries[name] for name in ids]
         return [query for query in found if query.id not in self._said] if self.foreign else found
+
+
+def _store_all(ledger: Ledger, plans: Sequence[_Plan]) -> None:
+    ledger.ask([plan.query for plan in plans if plan.new and plan.query])
+    for plan in plans:
+        if plan.query and plan.record:
+            _store(ledger, plan.query, plan.record, plan.key)
 
 
 def _store(ledger: Ledger, query: Query, record: Record, key: str) -> None:

@@ -442,6 +442,22 @@ class LedgerContract:
         assert ledger.labels() == (told[0],)
         assert ledger.spent() == Spent(labels=2, preferences=2, surplus=1)
 
+    def test_what_is_written_together_is_read_together(self, ledger: Ledger):
+        asked = [query(place) for place in range(3)]
+
+        def work() -> int:
+            ledger.ask(asked)
+            for one in asked:
+                buy(ledger, one, Tie())
+            with pytest.raises(BudgetSpent):
+                reserve(ledger, asked[0], Budget(labels=3))
+            return len(ledger.labels())
+
+        assert ledger.together(work) == 3
+        assert ledger.together(lambda: ledger.together(work)) == 3
+        assert [label.query for label in ledger.labels()] == asked
+        assert ledger.spent().open == 0
+
     def test_a_closed_ledger_acknowledges_nothing(self, ledger: Ledger):
         ledger.ask([query(0)])
         ledger.close()

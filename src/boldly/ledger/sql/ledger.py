@@ -36,6 +36,7 @@ class SqlLedger:
         self._lock = threading.RLock()
         self._mirror = Mirror()
         self._log_probs: dict[str, LogProbs] = {}
+        self._joined: Connection | None = None
         self._database = open_database(location, read_only=read_only, exclusive=exclusive)
 
     def ask(self, queries: Sequence[Query]) -> None:
@@ -204,17 +205,34 @@ class SqlLedger:
         found = self._read(lambda connection: connection.execute(stored).all())
         return tuple(Iterate(number, name, labels, load(facts)) for number, name, labels, facts in found)
 
+    def together(self, work: Callable[[], T]) -> T:
+        def joined(connection: Connection) -> T:
+            self._joined = connection
+            try:
+                return work()
+            except BaseException:
+                self._mirror, self._log_probs = Mirror(), {}  # they may hold rows that are about to be taken back
+                raise
+            finally:
+                self._joined = None
+
+        with self._lock:
+            return work() if self._joined is not None else self._database.run(joined, writes=True)
+
     def close(self) -> None:
         with self._lock:
             self._database.close()
 
     def _read(self, work: Callable[[Connection], T]) -> T:
         with self._lock:
-            return self._database.run(work, writes=False)
+            return self._database.run(work, writes=False) if self._joined is None else work(self._joined)
 
     def _write(self, work: Callable[[Connection], T]) -> T:
         with self._lock:
-            return self._database.run(work, writes=True)
+            if self._joined is None:
+                return self._database.run(work, writes=True)
+            with self._joined.begin_nested():
+                return work(self._joined)
 
     def _log_probs_of(self, connection: Connection, policy: str) -> LogProbs:
         """The stored values of a policy; as none is ever changed, their number says whether those at hand are all."""

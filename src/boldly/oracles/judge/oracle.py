@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 
 from boldly.errors import MissingExtra, OracleError
 from boldly.ledger.protocol import Calls
@@ -49,6 +50,10 @@ class Judge:
     @property
     def reward(self) -> Reward | None:
         return None
+
+    def sends(self) -> str:
+        """What leaves this machine, and where to."""
+        return f"prompts and responses go to {urlsplit(self._settings.base_url).netloc}, model {self._settings.model}"
 
     def bound(self, query: Query) -> float:
         views = [*self._views(query).values()]

@@ -72,6 +72,10 @@ class Command:
     def name(self) -> str:
         return f"program:{shlex.join(self._argv)}"
 
+    def sends(self) -> str:
+        """What the command is handed."""
+        return f"prompts, their facts and responses go to the command `{shlex.join(self._argv)}`"
+
     def bound(self, query: Query) -> float:
         return self._price
 
