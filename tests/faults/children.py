@@ -14,7 +14,7 @@ from pathlib import Path
 from boldly.cli import main
 from boldly.errors import BoldlyError, BudgetSpent, StorageError
 from boldly.ledger import Budget
-from boldly.ledger.sql import SqlLedger
+from boldly.ledger.sql import SqlLedger, file
 from boldly.oracles import Program, answer
 from boldly.testing import query
 from boldly.types import Query
@@ -22,6 +22,7 @@ from boldly.types import Query
 LABELS = 5
 PRICE = 0.25
 BUDGET = Budget(labels=LABELS, money=2 * LABELS * PRICE)
+PROFILES = (("truncate", "EXTRA"), ("wal", "FULL"), ("wal", "NORMAL"), ("truncate", "OFF"))
 CALLS = {
     "fdatasync": (os.fdatasync, os.fsync),
     "fsync": (os.fsync,),
@@ -91,12 +92,20 @@ def tell_and_die(place: Path) -> int:
     return tell(place)
 
 
-JOBS = {"buy": buy, "tell": tell, "tell_and_die": tell_and_die}
+def buy_in_profile(place: Path) -> int:
+    """Buy with the journal of the profile whose number the child bears, safe or not."""
+    mode, synchronous = PROFILES[int(place.name)]
+    file.journal = lambda version: (mode, synchronous)
+    file._SYNCHRONOUS.update(NORMAL=1, OFF=0)
+    return buy(place)
+
+
+JOBS = {"buy_in_profile": buy_in_profile, "buy": buy, "tell": tell, "tell_and_die": tell_and_die}
 
 
 def child(job: str, place: Path, call: str, before: int) -> int:
-    for suffix, file in ((".out", 1), (".err", 2)):
-        os.dup2(os.open(place.with_suffix(suffix), os.O_CREAT | os.O_WRONLY | os.O_TRUNC), file)
+    for suffix, number in ((".out", 1), (".err", 2)):
+        os.dup2(os.open(place.with_suffix(suffix), os.O_CREAT | os.O_WRONLY | os.O_TRUNC), number)
     counted = os.open(place.with_suffix(".counted"), os.O_CREAT | os.O_RDWR)
     for _ in range(before):
         for make in CALLS[call]:

@@ -43,5 +43,17 @@ def struck(job: str, folder: Path, *, call: str, fault: str, points: Sequence[in
     return {n: End(code, _text(folder, n, "out"), _text(folder, n, "err")) for n, code in codes.items()}
 
 
+def traced(job: str, folder: Path, *, points: Sequence[int]) -> str:
+    """What each child, none of them struck, did to files, with all that it wrote; in strace's words, in hexadecimal."""
+    trace = folder / "trace"
+    calls = "trace=openat,pwrite64,write,ftruncate,fdatasync,fsync,unlink"
+    watched = ["strace", "-f", "-qq", "-xx", "-y", "-s", "1000000", "-o", str(trace), "-e", calls]
+    words = [sys.executable, str(CHILDREN), job, str(folder), "fsync", str(max(points)), *map(str, points)]
+    done = subprocess.run([*watched, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert {line.split()[1] for line in done.stdout.splitlines()} == {"0"}, done.stdout
+    return trace.read_text()
+
+
 def _text(folder: Path, n: int, kind: str) -> str:
     return (folder / f"{n}.{kind}").read_text()
