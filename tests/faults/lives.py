@@ -2,8 +2,8 @@
 
 python lives.py DIRECTORY KILLS JUDGE-URL KIND...
 
-A life is forked from this process, which has run once and imported everything. It says when its work begins, and dies by
-SIGKILL some random time after that, or before.
+A life is forked from this process, which has run once and so imported everything. It says when its work begins, and
+dies by SIGKILL some random time after that, or before.
 """
 
 import json
