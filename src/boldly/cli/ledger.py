@@ -11,7 +11,7 @@ from boldly.cli.locations import located
 ledger = App(name="ledger", help="Copy a ledger, back it up, or save the labels of a damaged one.")
 
 
-@ledger.command
+@ledger.command(usage="Usage: boldly ledger copy SOURCE TARGET")
 def copy(
     source: Annotated[str, Parameter(help="a run's directory, a ledger's file, or postgresql://...?schema=NAME")],
     target: Annotated[str, Parameter(help="the same, and it must hold nothing yet")],
@@ -34,7 +34,7 @@ def copy(
     return 0
 
 
-@ledger.command
+@ledger.command(usage="Usage: boldly ledger backup RUN FILE")
 def backup(
     run: Annotated[str, Parameter(help="the run's directory, or its ledger's file")],
     file: Annotated[Path, Parameter(help="the file to write; it must not be there yet")],
@@ -59,7 +59,7 @@ def backup(
     return 0
 
 
-@ledger.command
+@ledger.command(usage="Usage: boldly ledger recover FILE TARGET")
 def recover(
     file: Annotated[Path, Parameter(help="the damaged SQLite file; it is left as it is")],
     target: Annotated[Path, Parameter(help="the file to write the labels to, as `boldly export` writes them")],
@@ -85,13 +85,15 @@ def _file_of(path: Path) -> Path:
 
 
 def _what_to_write(destination: str | Path) -> str:
-    from boldly.config.locations import LEDGER_FILE
+    from boldly.config.locations import CONFIG_FILE, LEDGER_FILE
 
     if isinstance(destination, str):
         return (
             "Both hold the same. To go on there, give `boldly run` this key, in its file or as a flag:\n"
             f"  ledger: {destination}"
         )
+    if (destination.parent / CONFIG_FILE).is_file() and destination.name == LEDGER_FILE:
+        return "Both hold the same. To go on there, run it without the key `ledger`."
     return (
         f"Both hold the same. To go on there, let {destination} be {LEDGER_FILE} in the run's directory, and run it "
         "without the key `ledger`."
