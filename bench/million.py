@@ -7,7 +7,7 @@ The ledger is made by bulk inserts, and is one that `boldly verify` finds nothin
 prompts, two responses of 24 tokens to each query, one query in twenty for evaluation, one attempt in fifty a failure,
 one in a thousand unknown, one label in four from a judge that was asked in both orders (two calls and their receipts),
 rounds of 64 queries, 16 steps of 32 labels each. Every command is a process of its own; its memory is the most that it
-and the processes it began held at once, looked at fifty times a second.
+and the processes it began held at once, looked at ten times a second.
 """
 
 from __future__ import annotations
@@ -213,7 +213,7 @@ def _watch(child: subprocess.Popen[bytes]) -> Iterator[int]:
     """The memory of a process and its children, again and again until it ends."""
     while child.poll() is None:
         yield sum(_resident(pid) for pid in _family(child.pid))
-        time.sleep(0.02)
+        time.sleep(0.1)
 
 
 def _family(pid: int) -> list[int]:

@@ -66,23 +66,23 @@ class Audit:
 
 
 BESIDE = 50_000
-"""Queries from which on hashing them in another process is worth its start."""
+"""Queries from which on another process is worth its start."""
 
 
 def audit(location: str | Path, *, beside: bool = False) -> Audit:
     """Check the ledger at a location, a file or a PostgreSQL URL, in one transaction of its database.
 
-    A file that a run is writing is copied first, as a reader would hold the run up. `beside` hashes the content of a
-    large ledger in a process of its own, in about half the time. Memory stays bounded but for 5 bytes a label. Raises
-    `StorageError` for what can't be read, and for a file with damaged pages.
+    A file that a run is writing is copied first, as a reader would hold the run up. `beside` looks at the rows of a
+    large ledger one by one in a process of its own, in about half the time. Memory stays bounded but for 5 bytes a
+    label. Raises `StorageError` for what can't be read, and for a file with damaged pages.
     """
     with _explained(location), _at_rest(location) as place, ExitStack() as stack:
         database = stack.enter_context(closing(open_database(place, read_only=True, exclusive=False)))
         large = beside and database.run(_queries, writes=False) >= BESIDE
         pool = stack.enter_context(ProcessPoolExecutor(1, get_context("spawn"))) if large else None
-        altered = pool and pool.submit(_altered_at, place)
+        other = pool and pool.submit(_odd_rows_at, place)
         statements, story, used, faults = database.run(lambda connection: _looked(connection, location), writes=False)
-        faults.merge(altered.result() if altered else database.run(_altered, writes=False))
+        faults.merge(other.result() if other else database.run(_odd_rows, writes=False))
     return Audit(statements, len(story.rounds), used, story.undated, faults.violations())
 
 
@@ -118,8 +118,6 @@ def _queries(connection: Connection) -> int:
 def _looked(connection: Connection, location: str | Path) -> tuple[tuple[Statement, ...], Story, int, Faults]:
     require_whole(connection, location)
     faults = Faults()
-    faults.extend(missing_references(connection))
-    faults.extend(rows.broken(connection))
     story = replay(connection, faults)
     used = learning.used(connection, story.rounds, faults)
     kept = {row.name: row.settled + row.reserved for row in connection.execute(select(schema.accounts))}
@@ -127,13 +125,16 @@ def _looked(connection: Connection, location: str | Path) -> tuple[tuple[Stateme
     return statements, story, used, faults
 
 
-def _altered_at(location: str | Path) -> Faults:
+def _odd_rows_at(location: str | Path) -> Faults:
     with closing(open_database(location, read_only=True, exclusive=False)) as database:
-        return database.run(_altered, writes=False)
+        return database.run(_odd_rows, writes=False)
 
 
-def _altered(connection: Connection) -> Faults:
+def _odd_rows(connection: Connection) -> Faults:
+    """What can be seen of rows and their neighbours, whenever they came."""
     faults = Faults()
+    faults.extend(missing_references(connection))
+    faults.extend(rows.broken(connection))
     faults.extend(content.altered(connection))
     return faults
 

@@ -31,32 +31,40 @@ def altered(connection: Connection) -> Iterator[Fault]:
         ("queries", _queries(), _query),
     ):
         for row in connection.execute(statement, execution_options={"yield_per": _BATCH}):
-            yield from (Fault(rule, table, str(row[0]), what) for rule, what in look(row))
+            for rule, what in look(row):
+                yield Fault(rule, table, str(row[0]), what)
 
 
-def _prompt(row: Row) -> Iterator[tuple[str, str]]:
+def _prompt(row: Row) -> Sequence[tuple[str, str]]:
     _, stored, content, facts = row
-    if _hash(f"[{content},{facts}]") != stored and _read(lambda: read_prompt(content, facts).id) != stored:
-        yield ID, f"its id is {stored} and its content is another"
+    if _hash(f"[{content},{facts}]") == stored or _read(lambda: read_prompt(content, facts).id) == stored:
+        return ()
+    return [(ID, f"its id is {stored} and its content is another")]
 
 
-def _response(row: Row) -> Iterator[tuple[str, str]]:
+def _response(row: Row) -> Sequence[tuple[str, str]]:
     _, stored, text, tokens, origin = row
-    written = _read(lambda: f"[{str(list(unpack(tokens))).replace(' ', '')},{text},{_dump(origin)}]")
-    if written is not None and _hash(written) == stored:
-        return
-    if _read(lambda: read_response(text, tokens, origin, None, None, True).id) != stored:
-        yield ID, f"its id is {stored} and its content is another"
+    try:
+        written = f"[{str(list(unpack(tokens))).replace(' ', '')},{text},{_dump(origin)}]"
+    except _UNREADABLE:
+        written = ""
+    if _hash(written) == stored or _read(lambda: read_response(text, tokens, origin, None, None, True).id) == stored:
+        return ()
+    return [(ID, f"its id is {stored} and its content is another")]
 
 
-def _query(row: Row) -> Iterator[tuple[str, str]]:
+def _query(row: Row) -> Sequence[tuple[str, str]]:
     _, stored, account, round, place, prompt_id, a, b, prompt, of_a, of_b, explored, of_explored = row
-    if _hash(f'["{account}",{round},{place},"{prompt_id}","{a}","{b}"]') != stored:
-        yield ID, f"its id is {stored}, which its account, round, place, prompt and responses don't make"
-    if of_a != prompt or of_b != prompt or (explored is not None and of_explored != prompt):
-        yield PAIR, f"a response of it is not to prompt {prompt}"
-    if account not in ACCOUNTS:
-        yield PAIR, f"there is no account {account!r}"
+    strange = of_a != prompt or of_b != prompt or (explored is not None and of_explored != prompt)
+    same = _hash(f'["{account}",{round},{place},"{prompt_id}","{a}","{b}"]') == stored
+    if same and not strange and account in ACCOUNTS:
+        return ()
+    wrong = (
+        (same, ID, f"its id is {stored}, which its account, round, place, prompt and responses don't make"),
+        (not strange, PAIR, f"a response of it is not to prompt {prompt}"),
+        (account in ACCOUNTS, PAIR, f"there is no account {account!r}"),
+    )
+    return [(rule, what) for fine, rule, what in wrong if not fine]
 
 
 def _hash(text: str) -> str:
