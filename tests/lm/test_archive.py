@@ -310,6 +310,19 @@ def test_a_learners_state_that_is_gone(start: Start, tmp_path: Path, caplog: pyt
     assert "starts afresh" in caplog.text
 
 
+def test_packages_that_changed_since_are_named(
+    start: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    """Case 87 of the faults: both versions are told, and the run goes on."""
+    filled(start, 1)
+    assert start()[1].restore()[0] == 1
+    assert caplog.text == ""
+    now = checkpoint.software()
+    monkeypatch.setattr("boldly.lm.archive.software", lambda: now | {"torch": "99.0"})
+    assert start()[1].restore()[0] == 1
+    assert f"was written with torch {now['torch']} (now 99.0): the run goes on" in caplog.text
+
+
 def test_nothing_is_left_when_every_iterate_is_damaged(start: Start, tmp_path: Path):
     _, _, seen = filled(start, 2)
     for t in (1, 2):

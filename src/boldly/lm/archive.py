@@ -23,6 +23,7 @@ from boldly.lm.checkpoint import (
     read,
     remove_litter,
     require_space,
+    software,
     verify,
     writing,
 )
@@ -134,11 +135,19 @@ class DiskArchive:
         self._verified(self._newest)
         self._drop_learners()
         folder = self.folder(self._newest)
+        if changed := self._upgraded():
+            log.warning("%s was written with %s: the run goes on, maybe not to the same last bit", folder, changed)
         self._wear(folder)
         if not (folder / LEARNER).exists():
             log.warning("%s has no learner state any more: the optimiser starts afresh", folder)
             return self._newest, {}
         return self._newest, load_file(folder / LEARNER)
+
+    def _upgraded(self) -> str:
+        """Which packages have another version than when the newest iterate was written."""
+        written, now = self.manifest(self._newest).software, software()
+        named = [f"{name} {written[name]} (now {now[name]})" for name in written if written[name] != now.get(name)]
+        return ", ".join(named)
 
     def candidates(self, t: int) -> list[Candidates]:
         """The candidates of round t, exactly as they were kept."""

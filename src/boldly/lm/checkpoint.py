@@ -172,6 +172,11 @@ def require_space(root: Path, size: int) -> None:
         )
 
 
+def software() -> dict[str, str]:
+    """The versions of Python and of the packages that a checkpoint depends on."""
+    return {"python": platform.python_version()} | {name: version(name) for name in _SOFTWARE}
+
+
 def _seal(folder: Path, facts: Mapping[str, Any], droppable: frozenset[str]) -> None:
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     files: dict[str, FileFacts] = {}
@@ -182,7 +187,7 @@ def _seal(folder: Path, facts: Mapping[str, Any], droppable: frozenset[str]) -> 
     body = {
         "format": FORMAT,
         "files": {name: asdict(file) for name, file in files.items()},
-        "software": {"python": platform.python_version()} | {name: version(name) for name in _SOFTWARE},
+        "software": software(),
         "facts": dict(facts),
     }
     body = json.loads(json.dumps(body))
