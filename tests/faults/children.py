@@ -25,7 +25,6 @@ BUDGET = Budget(labels=LABELS, money=2 * LABELS * PRICE)
 PROFILES = (("truncate", "EXTRA"), ("wal", "FULL"), ("wal", "NORMAL"), ("truncate", "OFF"))
 CALLS = {
     "fdatasync": (os.fdatasync, os.fsync),
-    "fsync": (os.fsync,),
     "pwrite64": (lambda file: os.pwrite(file, b"", 0),),
 }
 

@@ -1,7 +1,7 @@
 """A disk that is full: a file system of one megabyte in memory, and /dev/full."""
 
-import errno
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -51,10 +51,10 @@ def fill(disk: Path) -> Path:
         for _ in range(1000):
             try:
                 file.write(b"x" * 4096)
-            except OSError as error:
-                assert error.errno == errno.ENOSPC
-                return filler
-    raise AssertionError("the disk has no end")
+            except OSError:
+                break
+    assert os.statvfs(disk).f_bfree == 0
+    return filler
 
 
 def buy(ledger: SqlLedger, places: range) -> Iterator[int]:
@@ -105,11 +105,11 @@ def test_labels_stay_readable_on_a_full_disk_and_buying_goes_on_when_there_is_ro
 def test_a_copy_that_finds_no_room_is_no_copy(disk: Path, tmp_path: Path):
     path = tmp_path / "ledger.sqlite"
     with closing(SqlLedger(path)) as ledger:
-        ledger.ask([query(place, a="long " * 2000) for place in range(200)])
+        ledger.ask([query(place, a="long " * 2000) for place in range(60)])
         with pytest.raises(StorageError, match=r"can't be copied.*disk is full"):
             back_up_to(path, disk / "copy.sqlite")
         assert not (disk / "copy.sqlite").exists()
-        assert len(ledger.queries(0)) == 200
+        assert len(ledger.queries(0)) == 60
 
 
 @pytest.fixture
