@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from boldly.ledger import Budget, Ledger, MemoryLedger
 from boldly.records import Entry, Fault, Record, Unlabelled
-from boldly.records.importing import HOLDER, Outcome, import_records
+from boldly.records.importing import HOLDER, import_records
 from boldly.testing import query, swapped
 from boldly.types import ACCOUNTS, BothBad, Label, Preference, Prompt, Tie, Verdict
 

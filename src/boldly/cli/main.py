@@ -31,8 +31,8 @@ _COMMANDS = {
         "environment (BOLDLY_BUDGET, BOLDLY_LEARNER__STEPS), that to flags. The same command again continues a run "
         "that was stopped.\n\n"
         "It ends with 0 when done, 2 for what can't work (nothing was bought), 3 where people have to answer first, 4 "
-        "where the money did not reach for every label (what it bought is learned from), 5 where its directory can't be "
-        "kept, 6 where the oracle answers nothing, and 130 or 143 when Ctrl-C or SIGTERM stopped it."
+        "where the money did not reach for every label (what it bought is learned from), 5 where its directory can't "
+        "be kept, 6 where the oracle answers nothing, and 130 or 143 when Ctrl-C or SIGTERM stopped it."
     ),
     "lab": (
         "Run an experiment of the exact lab: small problems whose optimum is known, and what methods make of them.\n\n"

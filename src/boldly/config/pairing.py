@@ -22,7 +22,19 @@ _USERS = ("flag", "environment", "argument", "file")
 
 def check_pairing(config: RunConfig, settings: Settings) -> list[Problem]:
     """Everything in a typed configuration that contradicts itself, each with the line that mends it."""
-    rules = (_objective, _columns, _explore, _pool, _implicit, _hypotheses, _budget, _bundled_task, _merge, _itself, _programs)
+    rules = (
+        _objective,
+        _columns,
+        _explore,
+        _pool,
+        _implicit,
+        _hypotheses,
+        _budget,
+        _bundled_task,
+        _merge,
+        _itself,
+        _programs,
+    )
     return list(_values(config)) or [problem for rule in rules for problem in rule(config, settings)]
 
 
@@ -38,7 +50,8 @@ def notes(config: RunConfig) -> list[str]:
     if config.oracle.name == "self" and config.oracle.options.get("by") == "implicit":
         found.append(
             "the policy's implicit reward is 0 until it has learned something, so a run that begins with "
-            "`by: implicit` abstains from every label: begin with labels of another oracle, or write `oracle: {name: self}`."
+            "`by: implicit` abstains from every label: begin with labels of another oracle, or write "
+            "`oracle: {name: self}`."
         )
     if config.hypotheses is not None and not _needs_hypotheses(config):
         found.append("hypotheses are fitted but neither selector nor learner reads them: write `hypotheses: null`.")

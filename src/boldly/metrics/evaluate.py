@@ -36,8 +36,9 @@ def evaluate(
     the same ones. Where `policy` is the base, by its name, they are its responses, so that there is one number for the
     base. With a `reward` the higher wins and equal ones tie. Without it `preferences` gives the probability that each
     of the policy's responses beats the base's (the caller buys them and keeps them; None where there is no verdict);
-    without both there is no win rate. `prepare` is told all responses before their rewards are asked for. `kind` names what sort of answer a response is. A response on which the reward
-    raises or is not finite is left out of reward, gain and win rate and counted in `unjudged`. The intervals of reward
+    without both there is no win rate. `prepare` is told all responses before their rewards are
+    asked for. `kind` names what sort of answer a response is. A response on which the reward raises or is not finite is
+    left out of reward, gain and win rate and counted in `unjudged`. The intervals of reward
     and gain allow for rewards that the draws missed, from the least to the greatest that policy and base came to here.
 
     Assumes that both policies draw at temperature 1: else the KL terms are not those of the policies. Raises
