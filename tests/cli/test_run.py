@@ -198,6 +198,57 @@ def test_a_small_run_ends_with_one_object_and_the_same_command_says_it_again(
     assert "--fork" in error
 
 
+PEOPLE = [*SMALL, "--oracle", "people", "--oracle.price", "0.5", "--output", "mine"]
+
+
+def test_a_dry_run_prints_a_plan_and_leaves_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["run", *PEOPLE, "--dry-run", "--money", "3", "--consistency", "{}"]) == 0
+    shown = capsys.readouterr()
+    rows = {line[:10].strip(): line[10:] for line in shown.out.splitlines()}
+    assert rows["plan"] == "mine (recipe online-dpo, new)"
+    assert rows["training"] == "8 labels at 0.5 at most, together 3.00 at most"
+    assert rows["checks"] == "1 labels at 0.5 at most, together 0.50 at most"
+    assert rows["money"] == "3.50 at most"
+    assert list(tmp_path.iterdir()) == []
+    assert main(["run", *PEOPLE, "--dry-run", "--json"]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert (plan["kept"], plan["rounds"], plan["money"]) == (0, 1, 4.0)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        (["--labels", "nowhere.jsonl"], "nowhere.jsonl"),
+        (["--labels", "."], "is a directory without a run: write `--labels` with a run's directory"),
+        (["--money", "-1"], "--money"),
+        (["--consistency", "{share: 2}"], "consistency.share"),
+        (["--evaluation.oracle", "jugde"], "--evaluation.oracle"),
+        (["--evaluation.oracle", "recorded"], "source"),
+        (["--oracle", "judge"], "model"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_new_flags_that_can_not_work_are_exit_2(
+    flags: list[str], expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert main(["run", *SMALL, *flags, "--output", "mine"]) == 2
+    assert expected in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_of_people_ends_with_3_and_a_rehearsal_of_it_with_0(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["run", *PEOPLE, "--rehearse", "--json"]) == 0
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["money"] == 4.0
+    assert "rehearsal: labels are simulated by " in shown.err
+    assert [path.name for path in tmp_path.iterdir()] == ["mine-rehearsal"]
+    assert main(["run", *PEOPLE]) == 3
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "boldly tell mine --list" in shown.err
+
+
 def test_the_summary_says_what_was_gained_and_where_it_lies():
     result = Result(
         run=Path("runs/x"),

@@ -1,0 +1,81 @@
+"""What a run would buy, take and send; it asks nobody and writes nothing."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import boldly
+from boldly import data
+from boldly.config.reading import read_config
+from boldly.oracles import Oracle, Program
+from boldly.oracles.protocol import Answer
+from boldly.runner.plan import plan
+from boldly.types import Query
+
+KEYS: dict[str, Any] = {
+    "recipe": "online-dpo",
+    "prompts": "prompts.jsonl",
+    "heldout": 6,
+    "budget": 10,
+    "schedule": {"labels_per_round": 4},
+    "evaluation": {"prompts": 4},
+    "generation": {"max_tokens": 8},
+    "learner": {"name": "preference", "steps": 1, "batch": 4},
+    "oracle": {"name": "people", "price": 0.5},
+    "output": "mine",
+}
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    facts = [json.dumps({"prompt": prompt.text, **prompt.facts}) for prompt in data.prompts()[:40]]
+    Path("prompts.jsonl").write_text("\n".join(facts))
+
+
+def planned(held: Oracle | None = None, **keys: Any):
+    return plan(read_config(arguments={**KEYS, **keys}), held)
+
+
+def test_labels_rounds_and_money_of_a_new_run():
+    before = {path.name for path in Path().iterdir()}
+    found = planned(evaluation={"prompts": 4, "labels": 6, "money": 1.0}, consistency={"share": 0.25})
+    assert {path.name for path in Path().iterdir()} == before
+    assert (found.kept, found.rounds, found.recipe, found.run) == (0, 3, "online-dpo", Path("mine"))
+    assert [(p.account, p.labels, p.each, p.most) for p in found.purchases] == [
+        ("training", 10, 0.5, 5.0),
+        ("evaluation", 6, 0.5, 1.0),
+        ("consistency", 3, 0.5, 1.5),
+    ]
+    assert found.responses == 3 * 4 * 2
+    assert all(seconds > 0 for seconds in found.seconds.values())
+    assert found.measured.startswith("measured on ")
+    assert found.disk > 0
+    assert found.sent["ledger"] == "mine/ledger.sqlite"
+    assert any(name.startswith("people (training") for name in found.sent)
+
+
+def test_nobody_is_asked():
+    class Silent(Program):
+        def __call__(self, queries: Sequence[Query]) -> Iterator[Answer]:
+            raise AssertionError("asked")
+
+    def reward(prompt: object, response: object) -> float:
+        raise AssertionError("asked")
+
+    found = planned(Silent(reward, price=0.25, timeout=None), money=2.0)
+    assert [(p.account, p.each, p.most) for p in found.purchases] == [("training", 0.25, 2.0)]
+
+
+def test_a_run_that_was_begun_has_less_left():
+    """Four of ten labels and 1 of 4 are spent; the times are those that its rounds took."""
+    Path("oracle.py").write_text("def prefer(prompt, a, b):\n    return len(a.text) > len(b.text)\n")
+    oracle = {"name": "program", "function": "oracle.py:prefer", "price": 0.25, "timeout": None}
+    boldly.run(**{**KEYS, "oracle": oracle, "budget": 4})
+    found = planned(oracle=oracle, money=1.5)
+    assert (found.kept, found.rounds) == (4, 2)
+    assert [(p.labels, p.each, p.most) for p in found.purchases] == [(6, 0.25, 0.5)]
+    assert found.measured == "measured in its past rounds"
