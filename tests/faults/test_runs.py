@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from transformers import LlamaConfig
 
 from boldly.cli import main
 from boldly.ledger import Spent
@@ -17,6 +18,7 @@ from boldly.types import Account
 from tests.faults.small import configured, judging, labels, write
 from tests.oracles.judge.buying import longest
 from tests.oracles.judge.service import Got, Reply, Service, error, serving
+from tests.runner import test_own_model as own
 
 CANARY = "sk-canary-0c5f1d8e"
 
@@ -314,3 +316,19 @@ def test_the_bundled_model_can_not_judge_itself_by_question(capsys: pytest.Captu
     assert run() == 2
     assert "by: implicit" in capsys.readouterr().err
     assert not Path("mine").exists()
+
+
+def test_a_chat_model_judges_itself_by_question(monkeypatch: pytest.MonkeyPatch):
+    """A tiny Llama of random weights that knows yes and no: its labels are its own, and none is bought."""
+    words = ["yes", "no", "Yes", "No", *own.WORDS]
+    monkeypatch.setattr(own, "WORDS", words)
+    sizes = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4}
+    llama = LlamaConfig(**sizes, max_position_embeddings=1024, initializer_range=0.1, **own.tokens())
+    model = own.saved(llama, own.tokenizer_of(chat=True), "llama")
+    prompts = write("p.txt", "\n".join(own.QUESTIONS) + "\n")
+    configured(model=model, prompts=prompts, generation={"max_tokens": 24}, oracle={"name": "self"})
+    assert run() == 0
+    found = labels("mine")
+    assert len(found) == 8
+    assert {label.provenance for label in found} == {"self_made"}
+    assert (spent().bought, spent().self_made) == (0, 8)
