@@ -50,9 +50,16 @@ class MissingExtra(InvalidInput):
 
 
 class WaitingForLabels(BoldlyError):
-    """Queries are out and their verdicts have not come yet: tell them, then go on."""
+    """Queries are out and their verdicts have not come yet: tell them, then go on.
+
+    `rounds` says where in the ledger they wait: numbers of rounds with their accounts.
+    """
 
     exit_code = 3
+
+    def __init__(self, message: str, rounds: frozenset[tuple[int, str]] = frozenset()) -> None:
+        super().__init__(message)
+        self.rounds = rounds
 
 
 class BudgetSpent(BoldlyError):

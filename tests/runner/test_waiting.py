@@ -14,7 +14,7 @@ def worker(ledger: MemoryLedger, wanted: int):
     def work() -> int:
         had = ledger.spent().labels
         if had < wanted:
-            raise WaitingForLabels("two queries wait")
+            raise WaitingForLabels("two queries wait", frozenset({(0, "training")}))
         return had
 
     return work
@@ -27,7 +27,7 @@ def test_without_waiting_it_says_so_at_once():
     assert told == []
 
 
-def test_it_goes_on_when_labels_have_come_and_says_once_what_it_waits_for(monkeypatch: pytest.MonkeyPatch):
+def test_it_goes_on_when_every_label_has_come_and_says_once_what_it_waits_for(monkeypatch: pytest.MonkeyPatch):
     """It looks once in each nap; the second query is answered in the fifth."""
     ledger, told, naps = MemoryLedger(), list[str](), list[float]()
     asked = [query(place) for place in range(2)]

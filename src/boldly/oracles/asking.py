@@ -25,7 +25,9 @@ def answer(
     themselves and have not come yet.
     """
     if queries and isinstance(oracle, Outside):
-        raise WaitingForLabels(oracle.waiting_for(queries))
+        raise WaitingForLabels(
+            oracle.waiting_for(queries), frozenset((query.round, query.account) for query in queries)
+        )
     metered = isinstance(oracle, Recording)
     asked = oracle.recording(ledger) if metered else oracle
     left = list({query.id: query for query in queries}.values())

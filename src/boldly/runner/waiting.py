@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from boldly.errors import WaitingForLabels
 from boldly.ledger import Ledger
-from boldly.types import ACCOUNTS
+from boldly.types import Account
 
 T = TypeVar("T")
 
@@ -14,24 +14,17 @@ _SECONDS = 1.0
 
 
 def until_answered(work: Callable[[], T], ledger: Ledger, *, wait: bool, tell: Callable[[str], None]) -> T:
-    """What `work` returns; where it waits for labels, it is tried again whenever some have come into the ledger.
+    """What `work` returns; where it waits for labels, it is tried again when all of them have come into the ledger.
 
     `work` has to go on where it stopped. Raises `WaitingForLabels` if nobody is to `wait`.
     """
-    told = ""
     while True:
-        before = _answers(ledger)
         try:
             return work()
         except WaitingForLabels as waiting:
-            if not wait:
+            if not (wait and waiting.rounds):
                 raise
-            if str(waiting) != told:
-                told = str(waiting)
-                tell(f"waiting: {told}")
-        while _answers(ledger) == before:
+            tell(f"waiting: {waiting}")
+            rounds = waiting.rounds
+        while any(ledger.waiting(number, cast(Account, account)) for number, account in rounds):
             time.sleep(_SECONDS)
-
-
-def _answers(ledger: Ledger) -> int:
-    return sum(ledger.spent(account).labels for account in ACCOUNTS)
