@@ -61,3 +61,29 @@ def test_the_labs_table_is_that_of_its_results(monkeypatch):
     assert measured["settings"]["repetitions"] == 200
     assert lab_speed.table(measured["rows"]) in (BENCH / "README.md").read_text()
     sys.modules.pop("lab_speed")
+
+
+def test_the_million_labels_are_those_of_their_results(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCH))
+    import million
+
+    measured = json.loads((BENCH / "results" / "million.json").read_text())
+    assert measured["labels"] == 1_000_000
+    text = (BENCH / "README.md").read_text()
+    assert million.table(measured) in text
+    assert f"{measured['ledger_megabytes']:,.0f} MB of SQLite" in text
+    sys.modules.pop("million")
+
+
+def test_the_ledger_that_is_measured_is_a_sound_one(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCH))
+    import million
+
+    from boldly.ledger.sql.verify import audit
+
+    monkeypatch.setattr(million, "PROMPTS", 50)
+    million.make(tmp_path / "run", 256)
+    found = audit(tmp_path / "run" / "ledger.sqlite")
+    assert found.violations == ()
+    assert found.labels == 256
+    sys.modules.pop("million")
