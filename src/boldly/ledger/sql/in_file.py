@@ -114,9 +114,8 @@ class FileDatabase:
         try:
             yield
         except (DBAPIError, sqlite3.Error, OSError) as error:
-            cause = error.orig if isinstance(error, DBAPIError) else error
             self._broken = (
-                f"`{self._path}` can't be read or written: {cause}. Nothing is acknowledged from here on; "
+                f"`{self._path}` can't be read or written: {_first(error)}. Nothing is acknowledged from here on; "
                 "see to the disk, then run again: what was acknowledged before is kept."
             )
             raise StorageError(self._broken) from error
@@ -132,6 +131,13 @@ class FileDatabase:
         except FileNotFoundError:
             return None
         return status.st_dev, status.st_ino
+
+
+def _first(error: BaseException) -> BaseException:
+    """What began it: the error on whose account others followed, such as a savepoint that went with its transaction."""
+    while isinstance(error.__context__, (DBAPIError, sqlite3.Error, OSError)):
+        error = error.__context__
+    return error
 
 
 def _wrapped(raw: sqlite3.Connection) -> Connection:
