@@ -41,7 +41,7 @@ class People:
             "  boldly tell RUN --list                      shows them\n"
             f"  boldly tell RUN{example}\n"
             "  boldly export RUN --format waiting -o FILE  writes them, and `boldly tell RUN FILE` reads the verdicts\n"
-            "Then give the same `boldly run` again; what was told is kept."
+            "  boldly run, as before                      goes on, and keeps what was told"
         )
 
 

@@ -73,7 +73,8 @@ def plan(config: RunConfig, held: Oracle | None = None) -> Plan:
     before = past(config.ledger or run.ledger)
     drawn, seconds = _draw(policy, prompts.train[:_MEASURED], config.seed)
     queries = [Query(p, said[0], said[1], 0, i) for i, (p, said) in enumerate(zip(prompts.train, drawn, strict=False))]
-    labels = max(0, config.budget - before.labels)
+    budget = config.budget if oracles.records is None else min(config.budget, len(oracles.records))
+    labels = max(0, budget - before.labels)
     rounds = ceil(labels / config.schedule.labels_per_round)
     size = sum(p.numel() * p.element_size() for p in lm.module.parameters() if p.requires_grad or not lm.adapter)
     return Plan(
@@ -81,7 +82,7 @@ def plan(config: RunConfig, held: Oracle | None = None) -> Plan:
         recipe=config.recipe,
         kept=before.labels,
         rounds=rounds,
-        purchases=tuple(_purchases(config, oracles, queries, before)),
+        purchases=tuple(_purchases(config, oracles, queries, before, budget)),
         responses=rounds * _responses(config, parts),
         seconds=_seconds(config, parts, rounds, seconds, read(run.metrics)),
         measured="measured in its past rounds" if read(run.metrics) else f"measured on {len(drawn)} prompts",
@@ -124,13 +125,15 @@ def _seconds(
     }
 
 
-def _purchases(config: RunConfig, oracles: Answering, queries: Sequence[Query], before: Past) -> list[Purchase]:
-    found = [_purchase("training", oracles.training, queries, config.budget, config.money, before)]
+def _purchases(
+    config: RunConfig, oracles: Answering, queries: Sequence[Query], before: Past, budget: int
+) -> list[Purchase]:
+    found = [_purchase("training", oracles.training, queries, budget, config.money, before)]
     if oracles.evaluation is not None and config.evaluation.labels:
         labels, money = config.evaluation.labels, config.evaluation.money
         found.append(_purchase("evaluation", oracles.evaluation, queries, labels, money, before))
     if oracles.consistency is not None and config.consistency is not None:
-        share = ceil(config.consistency.share * config.budget)
+        share = ceil(config.consistency.share * budget)
         labels = min(share, config.consistency.labels or share)
         found.append(_purchase("consistency", oracles.consistency, queries, labels, config.consistency.money, before))
     return found
