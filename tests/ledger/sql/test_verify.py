@@ -374,7 +374,7 @@ def test_every_history_is_clean(tmp_path: Path, empty: bytes, moves: list[tuple[
 
 
 @pytest.mark.slow
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(MOVES)
 def test_every_one_of_many_histories_is_clean(tmp_path: Path, empty: bytes, moves: list[tuple[str, int, int, float]]):
     play(tmp_path / "ledger.sqlite", empty, moves)
