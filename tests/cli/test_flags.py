@@ -2,7 +2,7 @@ import pytest
 
 from boldly.cli.flags import texts
 from boldly.cli.run import run
-from boldly.config import RunConfig
+from boldly.config.schema import RunConfig
 from boldly.errors import ConfigError
 
 

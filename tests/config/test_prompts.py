@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from boldly.config import RunConfig
 from boldly.config.prompts import check_lengths, load_prompts
 from boldly.config.reading import read_config
+from boldly.config.schema import RunConfig
 from boldly.errors import PromptsError
 from boldly.types import Prompt
 

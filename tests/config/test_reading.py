@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from boldly.config import RunConfig
 from boldly.config.layers import recipe_layer
 from boldly.config.reading import read_config
+from boldly.config.schema import RunConfig
 from boldly.errors import ConfigError, MissingExtra
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from boldly.config import RunConfig
 from boldly.config.reading import read_config
+from boldly.config.schema import RunConfig
 from boldly.errors import ConfigError
 from boldly.ledger.sql import SqlLedger
 from boldly.runner.directory import RunDirectory, begin, choose

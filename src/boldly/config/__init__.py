@@ -6,9 +6,6 @@
     building   from a `RunConfig` to objects      prompts    files of prompts
     experiments  the settings of the lab's experiments
 
-The keys are light to import, as `--help` lists them; the rest knows the methods, and so imports torch.
+The keys and the places of things are light to import, as `--help` and `status` read them; the rest knows the methods,
+and so imports torch.
 """
-
-from boldly.config.schema import Part, RunConfig
-
-__all__ = ["Part", "RunConfig"]

@@ -37,6 +37,12 @@ class _Open:
     calls: list[_Call] = field(default_factory=list[_Call])
     settled: bool = False
 
+    @property
+    def cost(self) -> float:
+        """What it has cost, or the most that it may have cost."""
+        bound = self.attempt.bound
+        return min(math.fsum(call.cost for call in self.calls), bound) if self.metered else bound
+
 
 class MemoryLedger:
     """A `Ledger` in memory."""
@@ -97,7 +103,7 @@ class MemoryLedger:
         verdict: Verdict,
         *,
         source: str,
-        price: float,
+        price: float | None,
         provenance: Provenance = "bought",
         facts: Mapping[str, Any] | None = None,
     ) -> Label | None:
@@ -109,6 +115,7 @@ class MemoryLedger:
             counts = self._labels.get(query_id)
             if entry.settled:
                 return counts
+            price = entry.cost if price is None else price
             kept = load(dump(dict(facts or {})))
             answered = not isinstance(verdict, Failure)
             self._settle(entry, price, verdict, surplus=answered and counts is not None, provenance=provenance)
@@ -122,8 +129,7 @@ class MemoryLedger:
         with self._open():
             left = [entry for entry in self._attempts if not entry.settled and entry.holder == holder]
             for entry in left:
-                cost = math.fsum(call.cost for call in entry.calls)
-                self._settle(entry, min(cost, entry.attempt.bound) if entry.metered else entry.attempt.bound, None)
+                self._settle(entry, entry.cost, None)
             return len(left)
 
     def recall(self, key: str) -> Mapping[str, Any] | None:

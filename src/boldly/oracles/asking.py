@@ -40,12 +40,11 @@ def answer(
         done: set[str] = set()
         for said in _answers(asked, [query for query, _ in reserved.values()]):
             query, attempt = reserved[said.query.id]
-            price = attempt.bound if said.price is None else said.price
             label = ledger.tell(
                 attempt.id,
                 said.verdict,
                 source=oracle.name,
-                price=price,
+                price=said.price,
                 provenance=said.provenance,
                 facts=said.facts,
             )

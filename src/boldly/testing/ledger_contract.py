@@ -458,6 +458,20 @@ class LedgerContract:
         assert [label.query for label in ledger.labels()] == asked
         assert ledger.spent().open == 0
 
+    def test_a_price_that_nobody_knows_is_the_most_it_may_have_been(self, ledger: Ledger):
+        ledger.ask([query(0), query(1)])
+        attempt = reserve(ledger, query(0), bound=0.5)
+        assert ledger.tell(attempt.id, Failure("down"), source="judge", price=None) is None
+        assert ledger.spent().money == 0.5
+        attempt = ledger.reserve(query(1).id, bound=0.5, budget=Budget(labels=None), metered=True)
+        paid = ledger.send(query(1).id, key="paid", bound=0.2)
+        ledger.receive(paid, price=0.0625, answer=None, reason="garbled")
+        ledger.send(query(1).id, key="lost", bound=0.25)
+        label = ledger.tell(attempt.id, Tie(), source="judge", price=None)
+        assert label is not None
+        assert label.price == 0.3125
+        assert ledger.spent().money == 0.8125
+
     def test_a_closed_ledger_acknowledges_nothing(self, ledger: Ledger):
         ledger.ask([query(0)])
         ledger.close()

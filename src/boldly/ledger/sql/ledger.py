@@ -71,14 +71,13 @@ class SqlLedger:
         verdict: Verdict,
         *,
         source: str,
-        price: float,
+        price: float | None,
         provenance: Provenance = "bought",
         facts: Mapping[str, Any] | None = None,
     ) -> Label | None:
         kept = dump(dict(facts or {}))
         said = {
             "source": plain(source),
-            "price": price,
             "provenance": provenance,
             "facts": kept,
             **verdict_row(verdict),
@@ -89,20 +88,21 @@ class SqlLedger:
             counts = self._mirror.label_of(connection, attempt.query)
             if attempt.settled:
                 return counts
+            cost = spending.cost_of(connection, attempt_id) if price is None else price
             answered = not isinstance(verdict, Failure)
             totals = spending.totals_of(connection, attempt.account).settle(
-                attempt.bound, price, verdict, surplus=answered and counts is not None, provenance=provenance
+                attempt.bound, cost, verdict, surplus=answered and counts is not None, provenance=provenance
             )
             query = self._mirror.query(connection, attempt.query)
             time = spending.now()
             spending.save_totals(connection, attempt.account, totals)
-            spending.settle(connection, attempt_id, {"time": time, **said})
+            spending.settle(connection, attempt_id, {"time": time, "price": cost, **said})
             if not answered or counts is not None:
                 return counts
             sequence = spending.next_number(connection, schema.labels, "sequence")
             row = {"sequence": sequence, "query": attempt.query, "attempt": attempt_id}
             connection.execute(insert(schema.labels), row)
-            return Label(sequence, query, verdict, source, price, time, provenance, load(kept))
+            return Label(sequence, query, verdict, source, cost, time, provenance, load(kept))
 
         return self._write(work)
 

@@ -111,8 +111,18 @@ def _open_attempts(connection: Connection, holder: str) -> Iterator[tuple[int, A
         .order_by(_ATTEMPT.id)
     ).all()
     for attempt_id, account, bound, metered in found:
-        cost = min(math.fsum(_costs(connection, attempt_id)), bound) if metered else bound
-        yield attempt_id, account, bound, cost
+        yield attempt_id, account, bound, _cost(connection, attempt_id, bound, metered=metered)
+
+
+def cost_of(connection: Connection, attempt_id: int) -> float:
+    """What an attempt has cost, or the most that it may have cost."""
+    stored = select(_ATTEMPT.bound, _ATTEMPT.metered).where(_ATTEMPT.id == attempt_id)
+    bound, metered = connection.execute(stored).one()
+    return _cost(connection, attempt_id, bound, metered=metered)
+
+
+def _cost(connection: Connection, attempt_id: int, bound: float, *, metered: bool) -> float:
+    return min(math.fsum(_costs(connection, attempt_id)), bound) if metered else bound
 
 
 def _costs(connection: Connection, attempt_id: int) -> list[float]:
