@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
+from boldly.report import numbers
 from boldly.runner.plan import Plan, Purchase
 
 _NAMES = {"training": "training", "evaluation": "held-out", "consistency": "checks"}
@@ -23,7 +24,7 @@ def as_text(plan: Plan) -> str:
     kept = f", {plan.kept} labels kept" if plan.kept else ", new"
     rows = [("plan", f"{plan.run} (recipe {plan.recipe}{kept})")]
     rows += [(_NAMES[purchase.account], _bought(purchase)) for purchase in plan.purchases]
-    rows.append(("money", f"{money(plan):.2f} at most"))
+    rows.append(("money", f"{numbers.money(money(plan))} at most"))
     total = sum(plan.seconds.values())
     parts = ", ".join(f"{phase} {_time(seconds)}" for phase, seconds in plan.seconds.items() if seconds)
     rows.append(("rounds", f"{plan.rounds}, sampling {plan.responses:,} responses"))
@@ -36,7 +37,7 @@ def as_text(plan: Plan) -> str:
 def _bought(purchase: Purchase) -> str:
     if not purchase.each:
         return f"{purchase.labels} labels, free of charge"
-    return f"{purchase.labels} labels at {purchase.each:g} at most, together {purchase.most:.2f} at most"
+    return f"{purchase.labels} labels at {purchase.each:g} at most, together {numbers.money(purchase.most or 0.0)} at most"
 
 
 def _time(seconds: float) -> str:

@@ -69,7 +69,9 @@ def summary(result: Result) -> str:
 
 
 def _labels(result: Result) -> str:
-    paid = f", {result.money:.2f} spent" if result.money else ""
+    from boldly.report.numbers import money
+
+    paid = f", {money(result.money)} spent" if result.money else ""
     if result.labels and not result.bought:
         return f"{result.labels}, none of them bought{paid}"
     return f"{result.labels} of {result.budget}{paid}"

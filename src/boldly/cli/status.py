@@ -67,6 +67,7 @@ def read_status(run: Path) -> dict[str, Any]:
         "unknown": training.unknown,
         "money": sum(account.money for account in spent.values()),
         "money_limit": config.get("money"),
+        "money_training": training.money,
         "evaluation_labels": spent["evaluation"].labels,
         "consistency_labels": spent["consistency"].labels,
         "iterates": records[-1].iterate if records else 0,
@@ -135,6 +136,15 @@ def _labels(found: Mapping[str, Any]) -> str:
     )
 
 
+def _money(found: Mapping[str, Any]) -> str:
+    """What the training labels cost, of what they may cost, and what the other accounts did beside."""
+    training, limit = found["money_training"], found["money_limit"]
+    beside = found["money"] - training
+    return (
+        f"{training:g}" + (f" of {limit:g}" if limit is not None else "") + (f", and {beside:g} beside" if beside else "")
+    )
+
+
 def _as_json(found: Mapping[str, Any]) -> str:
     return json.dumps(found)
 
@@ -154,8 +164,7 @@ def _as_text(found: Mapping[str, Any]) -> str:
     if beside:
         rows.append(("beside", ", ".join(beside)))
     if found["money"]:
-        limit = f" of {found['money_limit']:g}" if found["money_limit"] else ""
-        rows.append(("money", f"{found['money']:g}{limit}"))
+        rows.append(("money", _money(found)))
     if newest := found["newest"]:
         shown = {name: Interval(**value) if isinstance(value, dict) else None for name, value in newest.items()}
         rows += [

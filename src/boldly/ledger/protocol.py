@@ -188,8 +188,8 @@ class Ledger(Calls, Protocol):
     ) -> Label | None:
         """Settle an attempt by its verdict, and return the label that counts for its query; None where there is none.
 
-        A `price` of None is the most that the attempt can have cost: its bound, or what its calls may have cost. `facts`
-        are kept with the verdict and have to be JSON.
+        A `price` of None is the most that the attempt can have cost: its bound, or what its calls may have cost.
+        `facts` are kept with the verdict and have to be JSON.
 
         Raises `InvalidInput` for a price above the attempt's bound.
         """
