@@ -19,6 +19,7 @@ CODES = {
     errors.WaitingForLabels: 3,
     errors.BudgetSpent: 4,
     errors.StorageError: 5,
+    errors.NoLedger: 5,
     errors.OracleUnavailable: 6,
 }
 
@@ -72,7 +73,7 @@ def test_a_signal_stops_cleanly(
     [
         (["rnu"], 'Did you mean "run"?'),
         (["run", "--config"], "--config requires an argument"),
-        (["export", "--format", "csv", "x"], '"jsonl"'),
+        (["export", "--format", "xml", "x"], '"jsonl"'),
         (["status", "a", "b"], "b"),
         (["--nonsense"], "--nonsense"),
     ],

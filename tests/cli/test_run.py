@@ -210,6 +210,8 @@ def test_a_dry_run_prints_a_plan_and_leaves_nothing(tmp_path: Path, capsys: pyte
     assert rows["checks"] == "1 labels at 0.5 at most, together 0.50 at most"
     assert rows["money"] == "3.50 at most"
     assert list(tmp_path.iterdir()) == []
+    assert main(["run", *(word.replace("0.5", "0.0004") for word in PEOPLE), "--dry-run"]) == 0
+    assert "8 labels at 0.0004 at most, together 0.0032 at most\n" in capsys.readouterr().out
     assert main(["run", *PEOPLE, "--dry-run", "--json"]) == 0
     plan = json.loads(capsys.readouterr().out)
     assert (plan["kept"], plan["rounds"], plan["money"]) == (0, 1, 4.0)
@@ -264,10 +266,12 @@ def test_the_summary_says_what_was_gained_and_where_it_lies():
         model=Path("runs/x/model"),
         report=Path("runs/x/report.html"),
         resumed=False,
+        bought=256,
+        money=12.5,
     )
     assert summary(result).splitlines() == [
         "run       runs/x (recipe xpo)",
-        "labels    256 of 256",
+        "labels    256 of 256, 12.50 spent",
         "reward    0.07 -> 0.93 [0.90, 0.96]",
         "win rate  0.98 [0.95, 0.99] against the base",
         "KL        4.60 [4.40, 4.80] nats from the base",

@@ -1,6 +1,8 @@
 import json
 import os
 from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,24 @@ def test_json_has_the_numbers(a_run: Callable[[str], Path], capsys: pytest.Captu
     assert found["newest"]["reward"] == {"value": 0.4, "low": pytest.approx(0.3), "high": 0.5, "n": 32}
     assert found["base"]["reward"]["value"] == 0.1
     assert (found["model"], found["report"]) == (None, None)
+
+
+def test_the_limit_of_the_money_stands_beside_what_training_cost_alone(
+    a_run: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+):
+    from boldly.ledger import Budget
+    from boldly.ledger.sql import SqlLedger
+    from boldly.testing.build import query
+    from boldly.types import Tie
+
+    run = a_run("one")
+    config = run / "config.yaml"
+    config.write_text(config.read_text(encoding="utf-8").replace("money: null", "money: 2.5", 1), encoding="utf-8")
+    with closing(SqlLedger(run / "ledger.sqlite")) as ledger:
+        asked = replace(query(0), account="evaluation")
+        ledger.ask([asked])
+        ledger.tell(ledger.reserve(asked.id, bound=1, budget=Budget(1)).id, Tie(), source="test", price=0.75)
+    assert "money     2 of 2.5, and 0.75 beside\n" in shown(run, capsys)
 
 
 def test_a_run_that_a_process_holds_is_running(a_run: Callable[[str], Path], capsys: pytest.CaptureFixture[str]):

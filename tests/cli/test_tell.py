@@ -57,7 +57,7 @@ def test_one_verdict_by_flags(a_run: Callable[..., Path], capsys: pytest.Capture
     run = a_run()
     words = ["--query", ids()[1][:8], "--verdict", "a", "--by", "ann", "--order", "ba", "--seconds", "4"]
     assert main(["tell", str(run), *words]) == 0
-    assert capsys.readouterr().out == "1 stored. 3 queries wait: `boldly tell RUN --list` shows them.\n"
+    assert capsys.readouterr().out == f"1 stored. 3 queries wait: `boldly tell {run} --list` shows them.\n"
     (label,) = labels(run)
     assert (label.query.id, label.verdict, label.source, label.price) == (ids()[1], Preference(1.0), "people:ann", 0.5)
     assert dict(label.facts) == {"annotator": "ann", "order": "ba", "seconds": 4.0}

@@ -1,12 +1,13 @@
 import pytest
 
-from boldly.errors import WaitingForLabels
+from boldly.errors import BudgetSpent, WaitingForLabels
 from boldly.ledger import Budget
 from boldly.ledger.memory import MemoryLedger
 from boldly.oracles.asking import answer
 from boldly.oracles.people import people
 from boldly.oracles.protocol import Oracle, Outside
 from boldly.testing.build import query
+from boldly.types import Tie
 
 
 def test_people_are_an_oracle_that_nobody_can_call():
@@ -29,3 +30,14 @@ def test_a_run_that_asks_people_is_told_what_to_do():
 
 def test_one_query_waits():
     assert people().waiting_for([query(0)]).startswith("1 query waits")
+
+
+@pytest.mark.parametrize("budget", [Budget(3, 1.0), Budget(2)])
+def test_nobody_waits_for_verdicts_that_the_budget_admits_no_more(budget: Budget):
+    """Two of three were told at 0.4 each: the third would overshoot, and `boldly tell` would refuse it."""
+    ledger, queries = MemoryLedger(), [query(place) for place in range(3)]
+    ledger.ask(queries)
+    for told in queries[:2]:
+        ledger.tell(ledger.reserve(told.id, bound=0.4, budget=budget).id, Tie(), source="people", price=0.4)
+    with pytest.raises(BudgetSpent, match="would overshoot"):
+        list(answer(ledger, people(price=0.4), queries[2:], budget=budget))
