@@ -37,7 +37,9 @@ def as_text(plan: Plan) -> str:
 def _bought(purchase: Purchase) -> str:
     if not purchase.each:
         return f"{purchase.labels} labels, free of charge"
-    return f"{purchase.labels} labels at {purchase.each:g} at most, together {numbers.money(purchase.most or 0.0)} at most"
+    return (
+        f"{purchase.labels} labels at {purchase.each:g} at most, together {numbers.money(purchase.most or 0.0)} at most"
+    )
 
 
 def _time(seconds: float) -> str:

@@ -141,7 +141,9 @@ def _money(found: Mapping[str, Any]) -> str:
     training, limit = found["money_training"], found["money_limit"]
     beside = found["money"] - training
     return (
-        f"{training:g}" + (f" of {limit:g}" if limit is not None else "") + (f", and {beside:g} beside" if beside else "")
+        f"{training:g}"
+        + (f" of {limit:g}" if limit is not None else "")
+        + (f", and {beside:g} beside" if beside else "")
     )
 
 

@@ -104,12 +104,12 @@ def _tell(run: Path, name: str, rows: Iterable[Row], *, as_json: bool) -> int:
                 except InvalidInput as error:
                     _complain(report, place, error)
         except BoldlyError:
-            _print(report, ledger, as_json=as_json)
+            _print(run, report, ledger, as_json=as_json)
             raise
         except KeyboardInterrupt as stop:
             stop.add_note(report.words)
             raise
-        _print(report, ledger, as_json=as_json)
+        _print(run, report, ledger, as_json=as_json)
     return 2 if report.bad else 0
 
 
@@ -205,20 +205,20 @@ def _complain(report: _Report, place: str, error: InvalidInput) -> None:
     print(f"boldly: {place}: {error}", file=sys.stderr)
 
 
-def _print(report: _Report, ledger: Ledger, *, as_json: bool) -> None:
+def _print(run: Path, report: _Report, ledger: Ledger, *, as_json: bool) -> None:
     wait = sum(1 for _ in telling.waiting(ledger))
     if as_json:
         names = ("stored", "surplus", "unchanged", "empty")
         bad = [{"place": place, "error": error} for place, error in report.bad]
         print(json_text.dumps({**{name: report.outcomes[name] for name in names}, "bad": bad, "waiting": wait}))
         return
-    print(f"{report.words}. {_still(wait)}")
+    print(f"{report.words}. {_still(run, wait)}")
 
 
-def _still(wait: int) -> str:
+def _still(run: Path, wait: int) -> str:
     if not wait:
         return "No query waits any more: give the `boldly run` of this run again."
-    return f"{wait} quer{'y waits' if wait == 1 else 'ies wait'}: `boldly tell RUN --list` shows them."
+    return f"{wait} quer{'y waits' if wait == 1 else 'ies wait'}: `boldly tell {run} --list` shows them."
 
 
 def _show(run: Path, *, as_json: bool) -> int:
@@ -232,7 +232,7 @@ def _show(run: Path, *, as_json: bool) -> int:
     for query in wait:
         print(_text(query))
     print(
-        _still(0)
+        _still(run, 0)
         if not wait
         else f"{len(wait)} wait. Answer with `boldly tell {run} --query ID --verdict a --by NAME`, or a file of rows."
     )

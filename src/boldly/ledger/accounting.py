@@ -44,6 +44,11 @@ def check_call(query_id: str, attempt: tuple[float, Sequence[float]] | None, bou
         )
 
 
+def check_budget(spent: Spent, bound: float, budget: Budget) -> None:
+    """Raise `BudgetSpent` where one more attempt of at most `bound` would overshoot."""
+    Totals(preferences=spent.labels, open=spent.open, settled=billionths(spent.money)).reserve(bound, budget)
+
+
 @dataclass(frozen=True, slots=True)
 class Totals:
     """The running totals of one account; `settled` and `reserved` are money in billionths."""

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from boldly.errors import BoldlyError, BudgetSpent, OracleError, OracleUnavailable, WaitingForLabels
+from boldly.ledger.accounting import check_budget
 from boldly.ledger.protocol import Attempt, Budget, Ledger
 from boldly.oracles.protocol import Answer, Oracle, Outside, Recording
 from boldly.oracles.verdicts import raised
@@ -25,6 +26,9 @@ def answer(
     themselves and have not come yet.
     """
     if queries and isinstance(oracle, Outside):
+        told = ledger.spent(queries[0].account)
+        if not told.open:  # one that is being told right now may be among these
+            check_budget(told, min(map(oracle.bound, queries)), budget)
         raise WaitingForLabels(
             oracle.waiting_for(queries), frozenset((query.round, query.account) for query in queries)
         )
