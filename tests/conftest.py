@@ -3,13 +3,35 @@
 Shapes and types of the package are checked at run time: pyproject.toml hands `boldly` to jaxtyping's import hook.
 """
 
+import itertools
 import os
+from collections.abc import Iterator
 
 os.environ.update(OMP_NUM_THREADS="1", TOKENIZERS_PARALLELISM="false", HF_HUB_OFFLINE="1")
 
 import hypothesis
+import pytest
 import torch
+
+from tests.support.postgres import HOW_TO_GET_IT, Postgres, binaries
 
 torch.set_num_threads(1)
 hypothesis.settings.register_profile("boldly", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("boldly")
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    if binaries() is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(HOW_TO_GET_IT)
+    server = Postgres.made()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def url(postgres: Postgres) -> str:
+    """The location of a ledger that doesn't exist yet."""
+    return postgres.url(f"test_{next(_numbers)}")

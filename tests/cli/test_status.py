@@ -82,6 +82,8 @@ def test_a_run_is_done_under_the_budget_that_it_ended_with(
     for budget, state in ((64, "done"), (32, "stopped, the same command continues")):
         (run / "result.json").write_text(json.dumps({"budget": budget}))
         assert f"state     {state}\n" in shown(run, capsys)
+    (run / "result.json").write_text(json.dumps({"budget": 64, "short": "the next label may cost 1"}))
+    assert "state     ended before its labels, as the money is spent\n" in shown(run, capsys)
 
 
 def test_a_lock_whose_holder_is_gone_holds_nothing(a_run: Callable[[str], Path], capsys: pytest.CaptureFixture[str]):

@@ -8,9 +8,12 @@ import pytest
 from boldly.config.reading import read_config
 from boldly.config.schema import RunConfig
 from boldly.errors import ConfigError
+from boldly.ledger import Budget
 from boldly.ledger.sql import SqlLedger
+from boldly.ledger.sql.copying import copy
 from boldly.runner.directory import RunDirectory, begin, choose
 from boldly.testing import query
+from boldly.types import Tie
 
 
 def config(root: Path, **flags: str) -> RunConfig:
@@ -92,3 +95,30 @@ def test_a_run_that_goes_on_can_be_forked(tmp_path: Path):
         going_on.ask([query(2)])
     with closing(SqlLedger(fork.ledger)) as ledger:
         assert ledger.queries(0) == (query(), query(1))
+
+
+def test_the_result_of_another_budget_goes_when_the_run_goes_on(tmp_path: Path):
+    run = begun(tmp_path / "run", asked=True)
+    run.result.write_text("{}")
+    begin(run, config(run.root))
+    assert run.result.exists()
+    begin(run, config(run.root, budget="512"))
+    assert not run.result.exists()
+
+
+def test_labels_that_did_not_come_along_to_a_server_are_not_bought_again(tmp_path: Path, url: str):
+    run = begun(tmp_path / "run", asked=True)
+    with pytest.raises(ConfigError, match=r"(?s)has 0: some would be bought again.*boldly ledger copy"):
+        choose(config(run.root, ledger=url), fork=False)
+    copy(run.ledger, url)
+    assert choose(config(run.root, ledger=url), fork=False) == run
+    begin(run, config(run.root, ledger=url))
+    with closing(SqlLedger(url)) as ledger:
+        attempt = ledger.reserve(query().id, bound=0.0, budget=Budget(1))
+        ledger.tell(attempt.id, Tie(), source="judge", price=0.0)
+    with pytest.raises(ConfigError, match=r"with 1 labels, and the one at .* has 0"):
+        choose(config(run.root), fork=False)
+    with pytest.raises(ConfigError, match="only a file is copied"):
+        choose(config(run.root, ledger=url, seed="1"), fork=True)
+    with pytest.raises(ConfigError, match="holds another run"):
+        choose(config(tmp_path / "other", ledger=url), fork=False)

@@ -27,7 +27,7 @@ def test_without_waiting_it_says_so_at_once():
     assert told == []
 
 
-def test_it_goes_on_when_every_label_has_come_and_says_once_what_it_waits_for(monkeypatch: pytest.MonkeyPatch):
+def test_it_goes_on_when_labels_have_come_and_says_once_what_it_waits_for(monkeypatch: pytest.MonkeyPatch):
     """It looks once in each nap; the second query is answered in the fifth."""
     ledger, told, naps = MemoryLedger(), list[str](), list[float]()
     asked = [query(place) for place in range(2)]
@@ -43,3 +43,21 @@ def test_it_goes_on_when_every_label_has_come_and_says_once_what_it_waits_for(mo
     assert waiting.until_answered(worker(ledger, 2), ledger, wait=True, tell=told.append) == 2
     assert len(naps) == 5
     assert told == ["waiting: two queries wait"]
+
+
+def test_it_goes_on_when_what_came_has_used_up_the_budget(monkeypatch: pytest.MonkeyPatch):
+    """One of two verdicts came, and the work ends with it: nobody waits for the other."""
+    ledger, naps = MemoryLedger(), list[float]()
+    asked = [query(place) for place in range(2)]
+    ledger.ask(asked)
+
+    def nap(seconds: float) -> None:
+        naps.append(seconds)
+        if len(naps) == 3:
+            attempt = ledger.reserve(asked[0].id, bound=0.0, budget=Budget(2))
+            ledger.tell(attempt.id, Tie(), source="people", price=0.0)
+
+    monkeypatch.setattr(waiting.time, "sleep", nap)
+    assert waiting.until_answered(worker(ledger, 1), ledger, wait=True, tell=lambda note: None) == 1
+    assert len(naps) >= 3
+    assert ledger.waiting(0) == (asked[1],)

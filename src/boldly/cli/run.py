@@ -61,11 +61,18 @@ def summary(result: Result) -> str:
         ("reward", f"{base}{interval(result.reward)}" if result.reward else "the oracle has none"),
         ("win rate", f"{interval(result.win_rate)} against the base"),
         ("KL", f"{interval(result.kl)} nats from the base"),
-        ("best", f"iterate {result.best}, chosen by {result.chosen_by.replace('_', ' ')}"),
+        ("best", _best(result)),
         ("model", str(result.model)),
         ("report", str(result.report)),
     ]
     return "\n".join(f"{name:<10}{value}" for name, value in rows)
+
+
+def _best(result: Result) -> str:
+    criterion = result.chosen_by.replace("_", " ")
+    if result.best:
+        return f"iterate {result.best}, chosen by {criterion}"
+    return f"the base model, as no iterate had a better {criterion}"
 
 
 def _labels(result: Result) -> str:

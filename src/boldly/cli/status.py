@@ -1,8 +1,6 @@
 """`boldly status`: what the files of a run say, without loading its model."""
 
-import fcntl
 import json
-import os
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
@@ -14,6 +12,7 @@ from boldly.cli.locations import require_run
 from boldly.cli.view import interval
 from boldly.config.locations import CONFIG_FILE, LEDGER_FILE
 from boldly.errors import InvalidInput
+from boldly.ledger.lock import holder_of, is_held
 from boldly.progress import Interval, Record
 from boldly.types import ACCOUNTS
 
@@ -87,40 +86,20 @@ def _figures(record: Record) -> Mapping[str, Any]:
 
 def _state(run: Path, budget: object) -> str:
     """Whether a process holds the run, it ended under this budget, or it was stopped on its way."""
+    lock = run / f"{LEDGER_FILE}.lock"
+    if is_held(lock):
+        return f"running, {holder_of(lock)}"
+    ended = _ended(run)
+    if ended.get("budget") != budget:
+        return "stopped, the same command continues"
+    return "ended before its labels, as the money is spent" if ended.get("short") else "done"
+
+
+def _ended(run: Path) -> Mapping[str, Any]:
     try:
-        holder = json.loads((run / f"{LEDGER_FILE}.lock").read_text())
-        if _lives(holder["pid"]) and _is_locked(run / f"{LEDGER_FILE}.lock"):
-            return f"running, process {holder['pid']} on {holder['host']}"
-    except (OSError, ValueError, KeyError):
-        pass
-    return "done" if _ended_with(run) == budget else "stopped, the same command continues"
-
-
-def _ended_with(run: Path) -> object:
-    try:
-        return json.loads((run / "result.json").read_text(encoding="utf-8"))["budget"]
-    except (OSError, ValueError, KeyError):
-        return None
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except PermissionError:
-        return True
-    except OSError:
-        return False
-    return True
-
-
-def _is_locked(path: Path) -> bool:
-    """Whether somebody holds a lock: a number that is alive may be another process's by now."""
-    with path.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+        return json.loads((run / "result.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
 
 
 def _there(path: Path) -> str | None:

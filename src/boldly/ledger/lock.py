@@ -31,7 +31,7 @@ class Lock:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = _holder(path)
+            holder = holder_of(path)
             os.close(self._file)
             raise StorageError(
                 f"`{path}` is held by {holder}: only one process may write to a run. "
@@ -86,7 +86,8 @@ def _forget_all() -> None:
 os.register_at_fork(after_in_child=_forget_all)
 
 
-def _holder(path: Path) -> str:
+def holder_of(path: Path) -> str:
+    """Who wrote the lock file at `path`, in words."""
     try:
         holder = json.loads(path.read_text())
         return f"process {holder['pid']} on {holder['host']}"

@@ -108,6 +108,8 @@ def begin(run: RunDirectory, config: RunConfig) -> None:
         old = saved_config(run.root)
         if old is not None and differences(old, config) and not _has_asked(run, old):
             _clear(run)
+        if run.config.exists() and run.config.read_text(encoding="utf-8") != dump(config):
+            run.result.unlink(missing_ok=True)  # what another configuration ended with
         partial = run.config.with_suffix(".tmp")
         partial.write_text(dump(config), encoding="utf-8")
         partial.replace(run.config)
