@@ -75,3 +75,19 @@ def test_a_folder_without_a_run_is_refused(tmp_path: Path, capsys: pytest.Captur
     assert main(["export", str(tmp_path / "nowhere")]) == 2
     assert "is neither a run nor a ledger" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_written_is_utf_8_whatever_the_terminal_is(tmp_path: Path):
+    """Case 82: no UTF-8 locale, a dumb terminal of 20 columns."""
+    row = {"prompt": "caf\u00e9 \u4f60?", "chosen": "\u00fcber", "rejected": "no \U0001f600"}
+    (tmp_path / "p.jsonl").write_text(json.dumps(row) + "\n")
+    ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii", "TERM": "dumb", "COLUMNS": "20", "NO_COLOR": "1"}
+
+    def said(*arguments: str) -> bytes:
+        command = [sys.executable, "-c", PROGRAM, *arguments]
+        return subprocess.run(command, cwd=tmp_path, env=ascii_only, capture_output=True, check=True).stdout
+
+    said("import", "p.jsonl", "labels.sqlite")
+    (exported,) = map(json.loads, said("export", "labels.sqlite").decode().splitlines())
+    assert (exported["prompt"], exported["chosen"]) == (row["prompt"], row["chosen"])
+    assert b"\x1b" not in said("verify", "labels.sqlite")

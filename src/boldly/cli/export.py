@@ -1,5 +1,6 @@
 """`boldly export`."""
 
+import io
 import sys
 from collections.abc import Mapping
 from contextlib import closing
@@ -33,6 +34,8 @@ def export(
     from boldly.ledger.sql import SqlLedger
 
     found = located(run, "export")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")  # what is written for other tools is UTF-8, whatever the terminal is
     target, where, further = output or sys.stdout, output or "stdout", ""
     with closing(SqlLedger(found.ledger, read_only=True)) as ledger:
         if format == "dataset":

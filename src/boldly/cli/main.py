@@ -1,5 +1,6 @@
 """`boldly`: its commands, and what becomes of their errors."""
 
+import io
 import os
 import signal
 import sys
@@ -91,6 +92,8 @@ class Stopped(KeyboardInterrupt):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that `arguments` (else `sys.argv`) names, and return its exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may not know every letter of a response
     try:
         with _signals():
             return int(app(arguments) or 0)
