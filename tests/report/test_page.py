@@ -1,3 +1,4 @@
+import os
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from boldly.progress import Record
 from boldly.report import RunData, load, render, single, write_report
 from boldly.report.data import Books, RoundData
 from boldly.report.numbers import number
+from boldly.report.page import write
 from tests.report.fakes import CONFIG, Story, records, write_run
 
 
@@ -283,3 +285,13 @@ def test_a_report_loads_neither_torch_nor_scipy(run: Path, tmp_path: Path):
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"
+
+
+def test_what_a_killed_process_left_of_a_page_goes_with_the_next(tmp_path: Path):
+    killed = subprocess.Popen([sys.executable, "-c", ""])
+    killed.wait()
+    left, living = (tmp_path / f".report.html.tmp-{pid}" for pid in (killed.pid, os.getppid()))
+    for path in (left, living):
+        path.write_text("half")
+    write("<p>whole", tmp_path / "report.html")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [living.name, "report.html"]

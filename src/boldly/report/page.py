@@ -1,6 +1,7 @@
 """From a page to one HTML file that needs nothing else."""
 
 import base64
+import glob
 import hashlib
 import os
 from functools import cache
@@ -62,6 +63,7 @@ def write(html: str, output: Path) -> Path:
     """Write the page whole or not at all. Raises `StorageError` where it can't be written."""
     partial = output.with_name(f".{output.name}.tmp-{os.getpid()}")
     try:
+        _remove_litter(output)
         with partial.open("w", encoding="utf-8", errors="replace", newline="\n") as file:
             file.write(html)
             file.flush()
@@ -71,6 +73,17 @@ def write(html: str, output: Path) -> Path:
         partial.unlink(missing_ok=True)
         raise StorageError(f"{output} can't be written: {error.strerror or error}; name another file.") from error
     return output
+
+
+def _remove_litter(output: Path) -> None:
+    """Take away what processes left that were killed while they wrote this page."""
+    for left in output.parent.glob(f".{glob.escape(output.name)}.tmp-*"):
+        try:
+            os.kill(int(left.name.rpartition("-")[2]), 0)
+        except ProcessLookupError:
+            left.unlink(missing_ok=True)
+        except (ValueError, PermissionError):
+            continue
 
 
 def _figures(page: Page):
