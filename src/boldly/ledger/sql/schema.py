@@ -1,4 +1,5 @@
-"""The tables of a ledger. Rows are inserted and never changed, but for `accounts`, their running totals, and `writers`.
+"""The tables of a ledger. Rows are inserted and never changed, but for `accounts`, their running totals, `writers`, and
+those that say who may answer what at this moment, `annotators` and `leases`, which are no facts.
 
 Numbers count from 0 without gaps in the order of storing. Texts are JSON, which holds every string that Python does;
 tokens are little-endian 32-bit integers. Log-probabilities are doubles, exact to the bit (the sign of zero is not
@@ -9,6 +10,14 @@ every instant can be computed again; it and the limits of the budget in force ar
 
 `writers` tells a process that lost its connection to a server during a commit whether that commit came through: each
 commit writes down its number. Files have no use for it.
+
+`corrections` are verdicts that count in place of a label's own, the newest of them; `iterates` is how many iterates had
+been kept when it was made, so that it can be told what had been learned from the verdict before. `choices` is all that
+people did on the page, undone choices included: `key` is the browser's, so that a choice sent twice is stored once, and
+`action` is "prefer", with the probability that `a` is better, "tie", "both_bad", "skip", "undo" or "flag". `expected`
+holds what is known of the queries that were planted to see who reads them.
+
+A lease is a query on somebody's page until `expires`, in seconds of the clock that `clock` names.
 
 A change here needs a revision in `migrations/versions`, and the next `VERSION`.
 """
@@ -30,7 +39,7 @@ from sqlalchemy import (
     false,
 )
 
-VERSION = 2
+VERSION = 3
 APPLICATION_ID = int.from_bytes(b"bold", "big")
 
 metadata = MetaData()
@@ -159,6 +168,66 @@ accounts = Table(
     Column("open", Integer, nullable=False),
     Column("settled", BigInteger, nullable=False),
     Column("reserved", BigInteger, nullable=False),
+)
+
+corrections = Table(
+    "corrections",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("query", Integer, ForeignKey(labels.c.query), nullable=False, index=True),
+    Column("kind", String(20), nullable=False),
+    Column("probability", Double),
+    Column("source", Text, nullable=False),
+    Column("facts", Text, nullable=False),
+    Column("iterates", Integer, nullable=False),
+    Column("time", String(40), nullable=False),
+)
+
+annotators = Table(
+    "annotators",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False, unique=True),
+    Column("owner", Boolean, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("revoked", Boolean, nullable=False),
+    Column("time", String(40), nullable=False),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("token", String(40), primary_key=True),
+    Column("query", Integer, ForeignKey(queries.c.number), nullable=False, index=True),
+    Column("annotator", Integer, ForeignKey(annotators.c.number), nullable=False, index=True),
+    Column("order", String(2), nullable=False),
+    Column("clock", String(40), nullable=False),
+    Column("expires", Double, nullable=False),
+    Column("released", Boolean, nullable=False),
+    Column("time", String(40), nullable=False),
+)
+
+choices = Table(
+    "choices",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("key", String(64), nullable=False, unique=True),
+    Column("query", Integer, ForeignKey(queries.c.number), nullable=False, index=True),
+    Column("annotator", Integer, ForeignKey(annotators.c.number), nullable=False, index=True),
+    Column("action", String(20), nullable=False),
+    Column("probability", Double),
+    Column("order", String(2), nullable=False),
+    Column("seconds", Double),
+    Column("outcome", String(20), nullable=False),
+    Column("facts", Text, nullable=False),
+    Column("time", String(40), nullable=False),
+)
+
+expected = Table(
+    "expected",
+    metadata,
+    Column("query", Integer, ForeignKey(queries.c.number), primary_key=True, autoincrement=False),
+    Column("probability", Double, nullable=False),
 )
 
 log_probs = Table(
