@@ -11,7 +11,7 @@ from rich.text import Text
 from boldly.lab.experiments import Finding, Outcome
 from boldly.report import blocks
 from boldly.report.lab import grid_table, mark_of, score_table
-from boldly.report.text import flat
+from boldly.text import flat
 
 _STYLES = {"holds": "bold green", "does not hold": "bold red", "not decided": "bold blue", "measured": "bold blue"}
 _LONG = 4000

@@ -252,7 +252,7 @@ def _row(query: Query) -> dict[str, Any]:
 
 def _text(query: Query) -> str:
     """A query as a terminal may show it: nothing in a response moves the cursor or hides."""
-    from boldly.report.text import pieces
+    from boldly.text import pieces
 
     def shown(text: str) -> str:
         safe = "".join(f"[{piece.text}]" if piece.name else piece.text for piece in pieces(text))

@@ -6,7 +6,7 @@ from boldly.metrics import Agreement, Habit
 from boldly.report.blocks import Block, Code, Section, Table
 from boldly.report.data import RunData
 from boldly.report.numbers import NONE, count, number, percent, span
-from boldly.report.text import flat
+from boldly.text import flat
 
 SHOWN = 12
 """Pairs of sources that a table holds; of many annotators there are many."""

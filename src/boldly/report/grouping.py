@@ -10,7 +10,7 @@ from boldly.metrics import Median, curve, median_interval
 from boldly.progress import Interval
 from boldly.report.data import RunData
 from boldly.report.diagnosis.finding import scored
-from boldly.report.text import flat
+from boldly.text import flat
 
 PER_RUN = frozenset({"seed", "output", "report_to", "device", "threads", "merge", "budget"})
 """Keys that may differ between the runs of a group, besides the seeds of their parts; a budget only ends curves."""

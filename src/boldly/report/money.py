@@ -8,7 +8,7 @@ from boldly.report.bought import labels_of
 from boldly.report.data import Purchase, RunData
 from boldly.report.numbers import NONE, count, money, percent
 from boldly.report.plots import Line, lines
-from boldly.report.text import flat
+from boldly.text import flat
 from boldly.types import ACCOUNTS, Account
 
 PURPOSES: dict[Account, str] = {

@@ -25,7 +25,7 @@ from boldly.report.blocks import (
     Table,
     is_figure,
 )
-from boldly.report.text import for_script, pieces
+from boldly.text import for_script, pieces
 
 _NOTHING_FROM_OUTSIDE = "default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:"
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from boldly.progress import Interval
-from boldly.report.text import for_plot
+from boldly.text import for_plot
 
 PALETTE = ("#2f7ed8", "#d9822b", "#259b6f", "#9467bd", "#cf4f5b", "#1f9aa8", "#a67c1f", "#c561a5")
 GREY = "#868e96"

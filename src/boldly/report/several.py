@@ -12,7 +12,7 @@ from boldly.report.grouping import Group, final, groups, pointwise
 from boldly.report.numbers import NONE, count, money, number, percent, span
 from boldly.report.plots import PALETTE, Dot, Line, Track, dots, lines, tracks
 from boldly.report.reached import Reached, reached
-from boldly.report.text import flat
+from boldly.text import flat
 
 SHARE = 0.8
 """The target's share of the best gain: near the end of the rise, where curves have not yet flattened into noise."""

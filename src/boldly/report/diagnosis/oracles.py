@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from boldly.metrics import Checks, Habit
 from boldly.report.diagnosis.finding import Finding
 from boldly.report.numbers import percent, span
-from boldly.report.text import flat
+from boldly.text import flat
 
 ENOUGH = 32
 """Pairs below which a share of them says little: its interval is more than a third wide."""

@@ -8,7 +8,7 @@ from boldly.lab.experiments import Curve, Plot
 from boldly.report.blocks import Figure, Table
 from boldly.report.numbers import number
 from boldly.report.plots import PALETTE, Line, lines
-from boldly.report.text import flat
+from boldly.text import flat
 
 _MOST_ROWS = 40
 """Rows of one curve in the table behind a plot; the JSON file has them all."""

@@ -8,7 +8,7 @@ from boldly.lab.experiments import Outcome
 from boldly.report.blocks import Entries, Entry, KeyFigure, Page, Section, Table
 from boldly.report.lab.marks import key_figures, mark_of
 from boldly.report.numbers import number
-from boldly.report.text import flat
+from boldly.text import flat
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from boldly.report.blocks import Block, Claim, Code, Figures, Judgement, KeyFigu
 from boldly.report.lab.figures import Style, figure, short, styles
 from boldly.report.lab.marks import key_figures, mark_of
 from boldly.report.numbers import number
-from boldly.report.text import flat
+from boldly.text import flat
 
 _LONG = 1000
 

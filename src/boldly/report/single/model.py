@@ -7,7 +7,7 @@ from boldly.report.diagnosis.finding import evaluated
 from boldly.report.numbers import count, number, percent, span
 from boldly.report.plots import PALETTE, Line, Track, areas, interval_line, lines, tracks
 from boldly.report.single.curve import BAND, LABELS, curve
-from boldly.report.text import flat
+from boldly.text import flat
 
 MOST_KINDS = 8
 

@@ -13,7 +13,7 @@ from boldly.report.single.model import coverage, distance
 from boldly.report.single.outcome import answers, learning
 from boldly.report.single.reproduction import reproduction
 from boldly.report.single.training import time_spent, training
-from boldly.report.text import flat
+from boldly.text import flat
 
 
 def single(run: RunData) -> Page:
