@@ -1,0 +1,158 @@
+import math
+
+import numpy as np
+import pytest
+
+from boldly.errors import InvalidInput
+from boldly.metrics.anytime import anytime_interval, log_capital
+
+
+def fell_out(values: np.ndarray, mean: float, error: float, sides: str = "both") -> bool:
+    """Whether the sequence of intervals ever left the mean out: whether either gambler's capital ever got there."""
+    share = error / 2 if sides == "both" else error
+    low = sides != "high" and log_capital(values, mean, share).max() >= -math.log(share)
+    high = sides != "low" and log_capital(1 - values, 1 - mean, share).max() >= -math.log(share)
+    return bool(low or high)
+
+
+def plain_capital(values: list[float], mean: float, error: float) -> list[float]:
+    """K+ of one value after the other, as it is written in the paper."""
+    capital, found = 1.0, []
+    for t, x in enumerate(values, start=1):
+        means = [(0.5 + sum(values[:i])) / (i + 1) for i in range(1, t)]
+        spread = (0.25 + sum((values[i] - means[i]) ** 2 for i in range(t - 1))) / t
+        bet = math.sqrt(2 * math.log(1 / error) / (spread * t * math.log(t + 1)))
+        capital *= 1 + min(bet, 0.5 / mean) * (x - mean)
+        found.append(math.log(capital))
+    return found
+
+
+def test_the_capital_is_the_papers():
+    values = [1.0, 0.0, 0.5, 1.0, 1.0, 0.25, 0.0, 1.0]
+    for mean in (0.05, 0.4, 0.9):
+        assert log_capital(np.array(values), mean, 0.025) == pytest.approx(plain_capital(values, mean, 0.025))
+
+
+@pytest.mark.parametrize("p", [0.5, 0.8, 0.97])
+@pytest.mark.parametrize("sides", ["both", "low", "high"])
+def test_it_covers_at_all_times_at_once(p: float, sides: str):
+    """At 20%, over 300 values and 1000 sequences, at most 20% may ever leave the mean out.
+
+    By the seed this can't fail by chance; with other seeds it would fail in fewer than 1 of 1000, as 20% + 3.1 standard
+    deviations is the limit and the truth lies below 20%.
+    """
+    draw = np.random.default_rng(7)
+    left = sum(fell_out((draw.random(300) < p).astype(float), p, 0.2, sides) for _ in range(1000))
+    assert left / 1000 <= 0.2 + 3.1 * math.sqrt(0.2 * 0.8 / 1000)
+    if p == 0.5:
+        assert left / 1000 > 0.03  # not so wide that it says nothing
+
+
+def test_an_interval_that_is_looked_at_again_and_again_does_not_cover():
+    """What the sequence is for: of 100 runs of fair coins Wilson's 95% interval leaves 1/2 out at some look in many."""
+    from boldly.metrics import wilson
+
+    draw = np.random.default_rng(3)
+    sums = np.cumsum(draw.random((100, 200)) < 0.5, axis=1)
+    ever = sum(any(wilson(int(s), t).low > 0.5 for t, s in enumerate(row, start=1) if t >= 10) for row in sums)
+    assert ever / 100 > 0.08
+
+
+def test_it_covers_where_values_owe_all_to_those_before():
+    """Soft values, each drawn by what the last one was but with one mean: at most 10% of 600 may ever leave it out.
+
+    Fails by chance in fewer than 1 of 1000 (three standard deviations).
+    """
+    draw = np.random.default_rng(11)
+
+    def run() -> np.ndarray:
+        found = [0.5]
+        for _ in range(200):
+            half = 0.4 if found[-1] > 0.6 else 0.05  # two-pointed around 0.6, as wide as the last one says
+            found.append(0.6 + half * (1 if draw.random() < 0.5 else -1))
+        return np.array(found[1:])
+
+    left = sum(fell_out(run(), 0.6, 0.1) for _ in range(600))
+    assert left / 600 <= 0.1 + 3 * math.sqrt(0.1 * 0.9 / 600)
+
+
+def test_under_drift_it_lies_below_the_greatest_and_above_the_least():
+    """Means that rise from 0.3 to 0.7: the low end above 0.7 or the high end below 0.3 at some time, at most 10%."""
+    draw = np.random.default_rng(5)
+    means = np.linspace(0.3, 0.7, 200)
+    left = 0
+    for _ in range(300):
+        values = (draw.random(200) < means).astype(float)
+        low = log_capital(values, 0.7, 0.05).max() >= math.log(20)
+        left += bool(low or log_capital(1 - values, 0.7, 0.05).max() >= math.log(20))
+    assert left / 300 <= 0.1
+
+
+def test_the_ends_are_where_the_capital_is_reached():
+    draw = np.random.default_rng(1)
+    for n in (1, 2, 7, 60, 400):
+        values = draw.random(n)
+        found = anytime_interval(values.tolist(), error=0.05)
+        assert found.low <= found.value <= found.high
+        limit, step = math.log(40), 1e-9
+        if found.low > 0:
+            assert log_capital(values, found.low - step, 0.025)[-1] >= limit
+            assert log_capital(values, found.low + step, 0.025)[-1] < limit
+        if found.high < 1:
+            assert log_capital(1 - values, 1 - found.high - step, 0.025)[-1] >= limit
+            assert log_capital(1 - values, 1 - found.high + step, 0.025)[-1] < limit
+
+
+@pytest.mark.parametrize("n", [4, 10, 100])
+def test_all_won_has_the_end_that_can_be_written_down(n: int):
+    """Every bet is cut: ((1 + m) / 2m)^n = 40, so m = 1 / (2 40^(1/n) - 1)."""
+    won, lost = anytime_interval([1.0] * n), anytime_interval([0.0] * n)
+    assert won[:1] + won[2:] == (1.0, 1.0, n)
+    assert won.low == pytest.approx(1 / (2 * 40 ** (1 / n) - 1), abs=1e-9)
+    assert (lost.value, lost.low, lost.high) == (0.0, 0.0, pytest.approx(1 - won.low, abs=1e-9))
+
+
+def test_one_value_says_next_to_nothing():
+    """A gambler who puts l_1 = 6.5 on the first value has 7.5 at the most, far from 40."""
+    assert anytime_interval([1.0]) == (1.0, 0.0, 1.0, 1)
+    assert anytime_interval([0.5])[1:3] == (0.0, 1.0)
+
+
+def test_one_side_has_all_of_the_error():
+    values = [1.0, 1.0, 0.0, 1.0] * 20
+    both, low, high = (anytime_interval(values, sides=sides) for sides in ("both", "low", "high"))
+    assert low.low > both.low
+    assert low.high == 1.0
+    assert high.high < both.high
+    assert high.low == 0.0
+    assert anytime_interval(values, error=0.1).low == pytest.approx(low.low)
+
+
+@pytest.mark.parametrize("p", [0.5, 0.9, 0.98])
+def test_it_is_narrower_than_hoeffdings_at_all_times(p: float):
+    """Hoeffding's interval with error 0.05 shared out over times as 1/(t(t+1)) holds at all times too, and is wider."""
+    draw = np.random.default_rng(2)
+    for n in (30, 100, 1000):
+        found = anytime_interval((draw.random(n) < p).astype(float).tolist())
+        half = math.sqrt(math.log(2 * n * (n + 1) / 0.05) / (2 * n))
+        hoeffding = min(1.0, found.value + half) - max(0.0, found.value - half)
+        assert found.high - found.low < hoeffding
+
+
+def test_it_narrows_as_values_come():
+    values = [1.0, 0.0, 1.0, 1.0, 0.5] * 400
+    widths = [(one := anytime_interval(values[:n])).high - one.low for n in (10, 50, 250, 2000)]
+    assert widths == sorted(widths, reverse=True)
+    assert widths[-1] < 0.08
+
+
+@pytest.mark.parametrize("values", [[], [1.5], [-0.1, 1.0], [math.nan]])
+def test_what_is_no_value_is_refused(values: list[float]):
+    with pytest.raises(InvalidInput, match="in \\[0, 1\\]"):
+        anytime_interval(values)
+
+
+@pytest.mark.parametrize("error", [0.0, 1.0, 5.0, math.nan])
+def test_what_is_no_error_rate_is_refused(error: float):
+    with pytest.raises(InvalidInput, match="between 0 and 1"):
+        anytime_interval([1.0], error=error)
