@@ -164,6 +164,8 @@ class Label:
     """A verdict that counts: what was said of a query, by whom, when, for how much, and its place in the ledger.
 
     `facts` is what else is known of how it came about, such as the order in which the responses were shown.
+    `corrected` counts the later verdicts that came in place of the first; `verdict`, `source` and `facts` are the
+    newest's, and all else is the first's.
     """
 
     sequence: int
@@ -174,6 +176,7 @@ class Label:
     time: str
     provenance: Provenance = "bought"
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
+    corrected: int = 0
 
 
 @dataclass(frozen=True, slots=True)

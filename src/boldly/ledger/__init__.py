@@ -5,6 +5,17 @@ database and torch.
 """
 
 from boldly.ledger.memory import MemoryLedger
-from boldly.ledger.protocol import Attempt, Budget, Calls, Iterate, Ledger, RoundRecord, Spent, Step
+from boldly.ledger.protocol import Attempt, Budget, Calls, Correction, Iterate, Ledger, RoundRecord, Spent, Step
 
-__all__ = ["Attempt", "Budget", "Calls", "Iterate", "Ledger", "MemoryLedger", "RoundRecord", "Spent", "Step"]
+__all__ = [
+    "Attempt",
+    "Budget",
+    "Calls",
+    "Correction",
+    "Iterate",
+    "Ledger",
+    "MemoryLedger",
+    "RoundRecord",
+    "Spent",
+    "Step",
+]

@@ -44,6 +44,14 @@ def check_call(query_id: str, attempt: tuple[float, Sequence[float]] | None, bou
         )
 
 
+def check_correction(query_id: str, verdict: Verdict, *, labelled: bool) -> None:
+    """Raise `InvalidInput` for a verdict that can't count in place of a label's."""
+    if not labelled:
+        raise InvalidInput(f"query {query_id!r} has no label that could be corrected; `tell` what its oracle says.")
+    if isinstance(verdict, Failure):
+        raise InvalidInput(f"{verdict} can't correct a label; withdraw it with `Abstention()`.")
+
+
 def check_budget(spent: Spent, bound: float, budget: Budget) -> None:
     """Raise `BudgetSpent` where one more attempt of at most `bound` would overshoot."""
     Totals(preferences=spent.labels, open=spent.open, settled=billionths(spent.money)).reserve(bound, budget)

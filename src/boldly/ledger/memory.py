@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from boldly.errors import InvalidInput, StorageError
-from boldly.ledger.accounting import Totals, check_call, check_price
+from boldly.ledger.accounting import Totals, check_call, check_correction, check_price
 from boldly.ledger.json_text import dump, load
-from boldly.ledger.protocol import Attempt, Budget, Iterate, RoundRecord, Spent, Step
+from boldly.ledger.protocol import Attempt, Budget, Correction, Iterate, RoundRecord, Spent, Step
 from boldly.types import ACCOUNTS, Account, Failure, Label, Prompt, Provenance, Query, Response, Verdict
 
 T = TypeVar("T")
@@ -56,6 +56,7 @@ class MemoryLedger:
         self._attempts: list[_Open] = []
         self._tries: Counter[str] = Counter()
         self._labels: dict[str, Label] = {}
+        self._corrections: list[Correction] = []
         self._calls: list[_Call] = []
         self._answers: dict[str, Mapping[str, Any]] = {}
         self._totals: dict[Account, Totals] = {account: Totals() for account in ACCOUNTS}
@@ -124,6 +125,24 @@ class MemoryLedger:
                 counts = Label(len(self._labels), query, verdict, source, price, _now(), provenance, kept)
                 self._labels[query_id] = counts
             return counts
+
+    def correct(self, query_id: str, verdict: Verdict, *, source: str, facts: Mapping[str, Any] | None = None) -> Label:
+        with self._open():
+            if query_id not in self._queries:
+                raise InvalidInput(f"no query {query_id!r} in this ledger; `ask` it first.")
+            check_correction(query_id, verdict, labelled=query_id in self._labels)
+            kept, before = load(dump(dict(facts or {}))), self._labels[query_id]
+            correction = Correction(
+                len(self._corrections), query_id, verdict, source, len(self._iterates), _now(), kept
+            )
+            self._corrections.append(correction)
+            after = replace(before, verdict=verdict, source=source, facts=kept, corrected=before.corrected + 1)
+            self._labels[query_id] = after
+            return after
+
+    def corrections(self) -> tuple[Correction, ...]:
+        with self._open():
+            return tuple(self._corrections)
 
     def abandon(self, holder: str = "run") -> int:
         with self._open():

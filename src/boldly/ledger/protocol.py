@@ -1,7 +1,7 @@
 """The ledger: what was asked, what was answered, what it cost, and what was learned from it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from boldly.errors import InvalidInput
@@ -98,6 +98,23 @@ class RoundRecord:
     time: str
 
 
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A verdict that came in place of a label's: the how-manieth of the ledger, what it says, and who said it.
+
+    `iterates` is how many iterates had been stored by then: the later ones were learned from this verdict or a still
+    later one, the earlier ones from what was said before.
+    """
+
+    number: int
+    query_id: str
+    verdict: Verdict
+    source: str
+    iterates: int
+    time: str
+    facts: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
+
+
 @runtime_checkable
 class Calls(Protocol):
     """The requests that an oracle sends to a service, each in the record before it leaves. Part of every `Ledger`.
@@ -148,6 +165,10 @@ class Ledger(Calls, Protocol):
 
     9. A label names its query with both responses, the order they were shown in where there is one, its source, its
        attempt, its time and its price; a step names the labels it consumed.
+    10. A label may be corrected, as often as somebody changes their mind: the newest verdict counts in place of the
+       first, with its source and its facts, and what was said before stays in the record. A correction costs nothing
+       and makes no label: sequence, price, attempt and time stay, and so does what was spent. Corrections are numbered
+       in the order they were made, over all accounts, from 0, without gaps, and each says how many iterates there were.
 
     Thread-safe, and one transaction writes at a time, whichever process it belongs to. All methods raise `StorageError`
     when the record can't be read or written, and after that never acknowledge again. They raise `InvalidInput` for a
@@ -195,6 +216,19 @@ class Ledger(Calls, Protocol):
         """
         ...
 
+    def correct(self, query_id: str, verdict: Verdict, *, source: str, facts: Mapping[str, Any] | None = None) -> Label:
+        """Let another verdict count in place of a label's, and return the label as it now is.
+
+        A label is withdrawn by an `Abstention`. `facts` are kept with the verdict and have to be JSON.
+
+        Raises `InvalidInput` for a query without a label, and for a `Failure`, which is no verdict to go by.
+        """
+        ...
+
+    def corrections(self) -> tuple[Correction, ...]:
+        """Every correction, of all accounts, in the order they were made."""
+        ...
+
     def abandon(self, holder: str = "run") -> int:
         """Settle every open attempt of a holder as unknown: paid, without a label. Returns how many there were.
 
@@ -208,7 +242,7 @@ class Ledger(Calls, Protocol):
         ...
 
     def labels(self, account: Account = "training") -> tuple[Label, ...]:
-        """Every label that counts, in the order they were bought."""
+        """Every label that counts, as it was corrected last, in the order they were bought."""
         ...
 
     def spent(self, account: Account = "training") -> Spent: ...

@@ -3,16 +3,17 @@
 import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, func, insert, select
 
 from boldly.errors import InvalidInput
+from boldly.ledger.accounting import check_correction
 from boldly.ledger.json_text import dump, load
-from boldly.ledger.protocol import Attempt, Budget, Iterate, RoundRecord, Spent, Step
-from boldly.ledger.sql import schema, spending
+from boldly.ledger.protocol import Attempt, Budget, Correction, Iterate, RoundRecord, Spent, Step
+from boldly.ledger.sql import correcting, schema, spending
 from boldly.ledger.sql.asking import ask
 from boldly.ledger.sql.database import open_database
 from boldly.ledger.sql.mirror import Mirror
@@ -37,13 +38,14 @@ class SqlLedger:
         self._mirror = Mirror()
         self._log_probs: dict[str, LogProbs] = {}
         self._joined: Connection | None = None
+        self._wrote = False
         self._database = open_database(location, read_only=read_only, exclusive=exclusive)
 
     def ask(self, queries: Sequence[Query]) -> None:
-        self._write(lambda connection: ask(connection, queries))
+        self.write(lambda connection: ask(connection, queries))
 
     def queries(self, round: int, account: Account = "training") -> tuple[Query, ...]:
-        return self._read(lambda connection: tuple(self._mirror.round(connection, round, account).values()))
+        return self.read(lambda connection: tuple(self._mirror.round(connection, round, account).values()))
 
     def waiting(self, round: int, account: Account = "training") -> tuple[Query, ...]:
         query, label = schema.queries.c, schema.labels.c
@@ -54,12 +56,12 @@ class SqlLedger:
             asked = self._mirror.round(connection, round, account)
             return tuple(query for number, query in asked.items() if number not in done)
 
-        return self._read(work)
+        return self.read(work)
 
     def reserve(
         self, query_id: str, *, bound: float, budget: Budget, holder: str = "run", metered: bool = False
     ) -> Attempt:
-        return self._write(
+        return self.write(
             lambda connection: spending.reserve(
                 connection, query_id, bound=bound, budget=budget, holder=holder, metered=metered
             )
@@ -104,27 +106,45 @@ class SqlLedger:
             connection.execute(insert(schema.labels), row)
             return Label(sequence, query, verdict, source, cost, time, provenance, load(kept))
 
-        return self._write(work)
+        return self.write(work)
+
+    def correct(self, query_id: str, verdict: Verdict, *, source: str, facts: Mapping[str, Any] | None = None) -> Label:
+        kept = dump(dict(facts or {}))
+
+        def work(connection: Connection) -> Label:
+            number = correcting.number_of(connection, query_id)
+            before = self._mirror.label_of(connection, number)
+            check_correction(query_id, verdict, labelled=before is not None)
+            assert before is not None
+            said = verdict_row(verdict)
+            row = {"kind": said["kind"], "probability": said["probability"], "source": plain(source), "facts": kept}
+            correcting.correct(connection, number, row)
+            return replace(before, verdict=verdict, source=source, facts=load(kept), corrected=before.corrected + 1)
+
+        return self.write(work)
+
+    def corrections(self) -> tuple[Correction, ...]:
+        return self.read(correcting.corrections)
 
     def abandon(self, holder: str = "run") -> int:
-        return self._write(lambda connection: spending.abandon(connection, holder))
+        return self.write(lambda connection: spending.abandon(connection, holder))
 
     def recall(self, key: str) -> Mapping[str, Any] | None:
-        return self._read(lambda connection: spending.recall(connection, key))
+        return self.read(lambda connection: spending.recall(connection, key))
 
     def send(self, query_id: str, *, key: str, bound: float) -> int:
-        return self._write(lambda connection: spending.send(connection, query_id, key=key, bound=bound))
+        return self.write(lambda connection: spending.send(connection, query_id, key=key, bound=bound))
 
     def receive(self, call: int, *, price: float, answer: Mapping[str, Any] | None, reason: str = "") -> None:
-        self._write(lambda connection: spending.receive(connection, call, price=price, answer=answer, reason=reason))
+        self.write(lambda connection: spending.receive(connection, call, price=price, answer=answer, reason=reason))
 
     def attempts(self, query_id: str) -> int:
         query, attempt = schema.queries.c, schema.attempts.c
         made = select(func.count()).join(schema.queries, query.number == attempt.query).where(query.id == query_id)
-        return self._read(lambda connection: connection.scalar(made.select_from(schema.attempts)) or 0)
+        return self.read(lambda connection: connection.scalar(made.select_from(schema.attempts)) or 0)
 
     def labels(self, account: Account = "training") -> tuple[Label, ...]:
-        return self._read(lambda connection: tuple(self._mirror.labels(connection, account)))
+        return self.read(lambda connection: tuple(self._mirror.labels(connection, account)))
 
     def unanswered(self, account: Account = "training") -> int:
         """How many queries have no label, counted where they are: nothing is read into memory."""
@@ -134,10 +154,10 @@ class SqlLedger:
             totals = spending.totals_of(connection, account)
             return (connection.scalar(asked) or 0) - (totals.labels - totals.surplus)
 
-        return self._read(work)
+        return self.read(work)
 
     def spent(self, account: Account = "training") -> Spent:
-        return self._read(lambda connection: spending.totals_of(connection, account).spent)
+        return self.read(lambda connection: spending.totals_of(connection, account).spent)
 
     def record_log_probs(self, policy: str, values: Mapping[tuple[str, str], float]) -> None:
         if any(map(math.isnan, values.values())):
@@ -151,10 +171,10 @@ class SqlLedger:
             if rows:
                 connection.execute(insert(schema.log_probs), rows)
 
-        self._write(work)
+        self.write(work)
 
     def log_probs(self, policy: str) -> Mapping[tuple[str, str], float]:
-        return self._read(lambda connection: dict(self._log_probs_of(connection, policy)))
+        return self.read(lambda connection: dict(self._log_probs_of(connection, policy)))
 
     def record_round(self, number: int, *, policy: str, reference: str) -> None:
         table = schema.rounds
@@ -164,12 +184,12 @@ class SqlLedger:
             if connection.scalar(select(table.c.number).where(table.c.number == number)) is None:
                 connection.execute(insert(table), {**row, "time": spending.now()})
 
-        self._write(work)
+        self.write(work)
 
     def rounds(self) -> tuple[RoundRecord, ...]:
         table = schema.rounds.c
         stored = select(table.number, table.policy, table.reference, table.time).order_by(table.number)
-        return self._read(lambda connection: tuple(RoundRecord(*row) for row in connection.execute(stored)))
+        return self.read(lambda connection: tuple(RoundRecord(*row) for row in connection.execute(stored)))
 
     def record_steps(self, steps: Sequence[Step]) -> None:
         table = schema.steps
@@ -180,13 +200,13 @@ class SqlLedger:
             if rows:
                 connection.execute(insert(table), rows)
 
-        self._write(work)
+        self.write(work)
 
     def steps(self) -> tuple[Step, ...]:
         table = schema.steps.c
         stored = select(table.round, table.number, table.labels, table.taken, table.reason)
         ordered = stored.order_by(table.round, table.number)
-        found = self._read(lambda connection: connection.execute(ordered).all())
+        found = self.read(lambda connection: connection.execute(ordered).all())
         return tuple(Step(round, number, tuple(load(labels)), *rest) for round, number, labels, *rest in found)
 
     def record_iterate(self, number: int, *, name: str, labels: int, facts: Mapping[str, object]) -> None:
@@ -197,42 +217,56 @@ class SqlLedger:
             if connection.scalar(select(table.c.number).where(table.c.number == number)) is None:
                 connection.execute(insert(table), row)
 
-        self._write(work)
+        self.write(work)
 
     def iterates(self) -> tuple[Iterate, ...]:
         table = schema.iterates.c
         stored = select(table.number, table.name, table.labels, table.facts).order_by(table.number)
-        found = self._read(lambda connection: connection.execute(stored).all())
+        found = self.read(lambda connection: connection.execute(stored).all())
         return tuple(Iterate(number, name, labels, load(facts)) for number, name, labels, facts in found)
 
     def together(self, work: Callable[[], T]) -> T:
         def joined(connection: Connection) -> T:
+            self._forget()
             self._joined = connection
             try:
                 return work()
-            except BaseException:
-                self._mirror, self._log_probs = Mirror(), {}  # they may hold rows that are about to be taken back
-                raise
             finally:
                 self._joined = None
 
         with self._lock:
-            return work() if self._joined is not None else self._database.run(joined, writes=True)
+            if self._joined is not None:
+                return work()
+            try:
+                done = self._database.run(joined, writes=True)
+            except BaseException:
+                self._forget()
+                raise
+            self._wrote = False
+            return done
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """What `work` reads from the tables, in a transaction: that of `together`, where there is one."""
+        with self._lock:
+            return self._database.run(work, writes=False) if self._joined is None else work(self._joined)
+
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """What `work` returns; what it writes is one transaction, or a part of that of `together`."""
+        with self._lock:
+            if self._joined is None:
+                return self._database.run(work, writes=True)
+            self._wrote = True
+            with self._joined.begin_nested():
+                return work(self._joined)
 
     def close(self) -> None:
         with self._lock:
             self._database.close()
 
-    def _read(self, work: Callable[[Connection], T]) -> T:
-        with self._lock:
-            return self._database.run(work, writes=False) if self._joined is None else work(self._joined)
-
-    def _write(self, work: Callable[[Connection], T]) -> T:
-        with self._lock:
-            if self._joined is None:
-                return self._database.run(work, writes=True)
-            with self._joined.begin_nested():
-                return work(self._joined)
+    def _forget(self) -> None:
+        """Read everything anew where what is at hand may hold rows that were taken back."""
+        if self._wrote:
+            self._mirror, self._log_probs, self._wrote = Mirror(), {}, False
 
     def _log_probs_of(self, connection: Connection, policy: str) -> LogProbs:
         """The stored values of a policy; as none is ever changed, their number says whether those at hand are all."""

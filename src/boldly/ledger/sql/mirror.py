@@ -1,9 +1,12 @@
 """What is read again and again, in memory: prompts, responses, queries and labels, each row read once."""
 
+import functools
 import gc
 import itertools
+from bisect import bisect_left
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -16,6 +19,10 @@ from boldly.types import ACCOUNTS, Account, Label, Prompt, Provenance, Query, Re
 
 _QUERY = schema.queries.c
 _SAID = schema.verdicts.c
+_CORRECTION = schema.corrections.c
+_CORRECTIONS = select(
+    *(_CORRECTION.query, _CORRECTION.kind, _CORRECTION.probability, _CORRECTION.source, _CORRECTION.facts)
+).order_by(_CORRECTION.number)
 _LABELS = select(
     schema.labels.c.query,
     schema.labels.c.sequence,
@@ -24,7 +31,8 @@ _LABELS = select(
 
 
 class Mirror:
-    """The committed rows of a ledger as objects, read when they are first asked for and kept, as rows never change.
+    """The committed rows of a ledger as objects, read when they are first asked for and kept, as rows never change; a
+    label that was corrected since is put in the place of what it was.
 
     Read in a transaction before it writes anything: what is kept here must never be rolled back.
     """
@@ -35,6 +43,7 @@ class Mirror:
         self._queries: dict[int, Query] = {}
         self._labels: dict[Account, list[Label]] = {account: [] for account in ACCOUNTS}
         self._count = 0
+        self._corrections = 0
 
     def query(self, connection: Connection, number: int) -> Query:
         if number not in self._queries:
@@ -53,13 +62,17 @@ class Mirror:
         """Every label that counts in an account, in the order of purchase."""
         with _without_collector():
             self._read_labels(connection)
+            self._read_corrections(connection)
         return self._labels[account]
 
     def label_of(self, connection: Connection, number: int) -> Label | None:
         """The label that counts for a query, by the query's number."""
         query = self.query(connection, number)
         found = connection.execute(_LABELS.where(schema.labels.c.query == number)).one_or_none()
-        return None if found is None else _label(query, *found[1:])
+        if found is None:
+            return None
+        later = connection.execute(_CORRECTIONS.where(_CORRECTION.query == number))
+        return functools.reduce(lambda label, row: _corrected(label, *row[1:]), later, _label(query, *found[1:]))
 
     def _read_queries(self, connection: Connection, which: ColumnElement[bool]) -> None:
         """Read the queries that a condition holds for, with their prompts and responses."""
@@ -98,6 +111,17 @@ class Mirror:
             self._labels[label.query.account].append(label)
             self._count += 1
 
+    def _read_corrections(self, connection: Connection) -> None:
+        """Put the labels that were corrected since the last time in the place of what they were."""
+        sequence = schema.labels.c.sequence
+        new = _CORRECTIONS.where(_CORRECTION.number >= self._corrections)
+        corrected = new.add_columns(sequence).join(schema.labels, schema.labels.c.query == _CORRECTION.query)
+        for number, *columns, sequence in _rows(connection, corrected):
+            labels = self._labels[self._queries[number].account]
+            place = bisect_left(labels, sequence, key=lambda label: label.sequence)
+            labels[place] = _corrected(labels[place], *columns)
+            self._corrections += 1
+
 
 def _rows(connection: Connection, statement: Select[*tuple[Any, ...]]) -> Iterator[Row[*tuple[Any, ...]]]:
     """The rows of a statement, fetched many at a time, which is much quicker than one by one."""
@@ -118,6 +142,11 @@ def _label(
     return Label(
         sequence, query, read_verdict(kind, probability), source, price, time, provenance, MappingProxyType(load(facts))
     )
+
+
+def _corrected(label: Label, kind: str, probability: float | None, source: str, facts: str) -> Label:
+    verdict, corrected = read_verdict(kind, probability), label.corrected + 1
+    return replace(label, verdict=verdict, source=source, facts=MappingProxyType(load(facts)), corrected=corrected)
 
 
 @contextmanager

@@ -1,0 +1,86 @@
+"""Queries on people's pages, as rows; each function is part of one transaction."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from secrets import token_hex
+from typing import cast
+
+from sqlalchemy import Connection, bindparam, false, insert, select, update
+
+from boldly.ledger.sql import schema
+from boldly.ledger.sql.desk.clock import Instant
+from boldly.ledger.sql.desk.words import Order
+from boldly.ledger.sql.spending import now as wall_time
+from boldly.randomness import derive
+
+_L = schema.leases.c
+_COLUMNS = (_L.token, _L.query, _L.annotator, _L.order, _L.clock, _L.expires, _L.released)
+_UNRELEASED = select(*_COLUMNS).where(_L.released == false()).order_by(_L.time)
+_ONE = select(*_COLUMNS).where(_L.token == bindparam("named"))
+_RELEASE = update(schema.leases).where(_L.token == bindparam("named")).values(released=True)
+_EXTEND = (
+    update(schema.leases)
+    .where(_L.token == bindparam("named"))
+    .values(clock=bindparam("of"), expires=bindparam("until"), released=False)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A lease as it stands in the tables."""
+
+    token: str
+    query: int
+    annotator: int
+    order: Order
+    clock: str
+    expires: float
+    released: bool
+
+    def stands(self, now: Instant) -> bool:
+        return not self.released and now.before(self.clock, self.expires)
+
+
+def standing(connection: Connection, now: Instant, *, sweep: bool = True) -> tuple[Held, ...]:
+    """The leases that stand, the oldest first; those that expired are released, so that few are ever read."""
+    unreleased = [Held(*row) for row in connection.execute(_UNRELEASED)]
+    if sweep:
+        end(connection, [each.token for each in unreleased if not each.stands(now)])
+    return tuple(each for each in unreleased if each.stands(now))
+
+
+def found(connection: Connection, token: str) -> Held | None:
+    row = connection.execute(_ONE, {"named": token}).one_or_none()
+    return None if row is None else Held(*row)
+
+
+def given(
+    connection: Connection, query: int, annotator: int, order: Order, now: Instant, seconds: float
+) -> Held:
+    """A new lease."""
+    made = Held(token_hex(16), query, annotator, order, now.clock, now.seconds + seconds, released=False)
+    row = {name: getattr(made, name) for name in Held.__slots__}
+    connection.execute(insert(schema.leases), {**row, "time": wall_time()})
+    return made
+
+
+def extend(connection: Connection, tokens: Collection[str], now: Instant, seconds: float) -> None:
+    if tokens:
+        until = {"of": now.clock, "until": now.seconds + seconds}
+        connection.execute(_EXTEND, [{"named": token, **until} for token in tokens])
+
+
+def end(connection: Connection, tokens: Sequence[str]) -> None:
+    if tokens:
+        connection.execute(_RELEASE, [{"named": token} for token in tokens])
+
+
+def release(connection: Connection, annotator: int, tokens: Collection[str] | None = None) -> None:
+    """Give back leases of a person, or all of them."""
+    theirs = update(schema.leases).where(_L.annotator == annotator, _L.released == false()).values(released=True)
+    connection.execute(theirs if tokens is None else theirs.where(_L.token.in_(list(tokens))))
+
+
+def order_of(seed: int, query_id: str, name: str) -> Order:
+    """On which side the responses of a query are shown to a person: as likely the one as the other."""
+    return cast("Order", ("ab", "ba")[derive(seed, "side", query_id, name) % 2])
