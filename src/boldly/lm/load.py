@@ -3,6 +3,7 @@
 import copy
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -54,24 +55,35 @@ def load(
     facts = check(folder)
     _refuse_remote_code(folder, facts)
     place = place_of(device)
-    tokenizer = _tokenizer(folder)
+    tokenizer = read_tokenizer(folder)
     module = read_module(folder, dtype=dtype_of(dtype, place), device=place)
+    lm = described(folder, module, tokenizer, chat=chat)
+    _check_causal(folder, module)
+    if is_hub_name(directory):
+        module.name_or_path = str(directory).partition("@")[0]
+    return lm if adapter is None else replace(lm, module=adapted(module, adapter).eval(), adapter=True)
+
+
+def described(
+    folder: Path, module: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, chat: bool | Literal["auto"]
+) -> LanguageModel:
+    """A module with a tokenizer and what the two say of each other; `folder` is where an error sends people.
+
+    Raises `ModelError` where they don't fit together.
+    """
     rows = _rows(module)
     check_vocabulary(folder, largest=max(tokenizer.get_vocab().values(), default=-1), rows=rows)
     end_tokens = _end_tokens(folder, tokenizer, module.generation_config, rows)
-    _check_causal(folder, module)
     context = _context(folder, module.config, tokenizer)
     check_context(folder, context, room=2)
-    if is_hub_name(directory):
-        module.name_or_path = str(directory).partition("@")[0]
     return LanguageModel(
-        module=(module if adapter is None else adapted(module, adapter)).eval(),
+        module=module,
         tokenizer=tokenizer,
         end_tokens=end_tokens,
         pad_token=end_tokens[0] if tokenizer.pad_token_id is None else cast(int, tokenizer.pad_token_id),
         context=context,
         chat=_chat(folder, tokenizer, chat),
-        adapter=adapter is not None,
+        adapter=False,
         directory=folder,
     )
 
@@ -168,7 +180,8 @@ def _without_noise(config: PretrainedConfig) -> PretrainedConfig:
     return quiet
 
 
-def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+def read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of a model directory. Raises `ModelError` where transformers can't read it."""
     return _reading(
         folder,
         "the tokenizer",
