@@ -33,10 +33,30 @@ def test_what_cannot_be_seen_is_shown(character: str, code: str):
 
 
 @pytest.mark.parametrize(
-    "text", ["plain", "two  spaces\n\ttab", "ünïcödé", "日本語", "مرحبا", "❤\ufe0f", "<b>&amp;</b>"]
+    "text",
+    [
+        "plain",
+        "two  spaces\n\ttab",
+        "ünïcödé",
+        "日本語",
+        "مرحبا",
+        "❤\ufe0f",
+        "<b>&amp;</b>",
+        "می\u200cخواهم",
+        "क्\u200dष",
+        "👩\u200d👩\u200d👧",
+        "👩🏽\u200d🚒",
+        "🏳\ufe0f\u200d🌈",
+        "",
+    ],
 )
 def test_what_can_be_seen_is_left_alone(text: str):
-    assert [(piece.text, piece.name) for piece in pieces(text)] == [(text, "")]
+    assert [(piece.text, piece.name) for piece in pieces(text)] == [(text, "")] * bool(text)
+
+
+@pytest.mark.parametrize("text", ["a\u200cb", "a\u200db", "ب\u200dب", "\u200cب", "ب\u200c", "👩\u200d", "ب\u200c ب"])
+def test_joiners_that_join_nothing_are_shown(text: str):
+    assert [piece.text for piece in pieces(text) if piece.name] in (["U+200C"], ["U+200D"])
 
 
 def test_a_run_of_one_hidden_character_is_counted():

@@ -1,0 +1,1 @@
+"""The pages that people label on, and the server that answers them."""
