@@ -65,7 +65,8 @@ def _with_adapter(lm: LanguageModel, folder: Path) -> PeftModel:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what does not fit is looked at below
             module = PeftModel.from_pretrained(lm.module, str(folder), torch_device=str(lm.device))
-        worn = get_peft_model_state_dict(module)
+            embedded = any("embed" in name for name in stored)
+            worn = get_peft_model_state_dict(module, save_embedding_layers=embedded)
     except Exception as error:
         raise ModelError(
             f"the adapter in {folder} does not fit {lm.directory} ({first_line(error)}); "
