@@ -1,7 +1,8 @@
 """The page as one application: the routes, and what stands before them."""
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.security import APIKeyCookie
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -9,7 +10,7 @@ from starlette.responses import Response
 
 from boldly.errors import StorageError
 from boldly.ledger.sql.desk import Desk
-from boldly.web.routes import api, pages
+from boldly.web.routes import REFUSALS, add_api, add_pages
 from boldly.web.security.admission import Admission, Claims, Door
 from boldly.web.security.answers import refusal
 from boldly.web.security.bodies import Bodies
@@ -35,6 +36,8 @@ def create_app(desk: Desk, settings: Settings) -> FastAPI:
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
         redirect_slashes=False,
+        responses=REFUSALS,
+        dependencies=[Depends(APIKeyCookie(name=door.cookie, auto_error=False, description="of the personal link"))],
         middleware=[
             Middleware(SafeHeaders),
             Middleware(Errors, broken=lambda error: _broke(app, error)),
@@ -49,8 +52,8 @@ def create_app(desk: Desk, settings: Settings) -> FastAPI:
         exception_handlers={HTTPException: _refused, RequestValidationError: _unreadable},
     )
     app.state.broken = None
-    app.include_router(api(desk, settings, door))
-    app.include_router(pages(desk, settings, door))
+    add_api(app, desk, settings)
+    add_pages(app, settings, door)
     app.mount("/static", StaticFiles(packages=[("boldly.web", "static")]))
     return app
 

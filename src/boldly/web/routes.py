@@ -3,9 +3,8 @@
 from collections.abc import Collection
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.responses import HTMLResponse
-from fastapi.security import APIKeyCookie
 from starlette.exceptions import HTTPException
 
 from boldly.ledger.sql.desk import Annotator, Desk, Order
@@ -36,7 +35,7 @@ from boldly.web.settings import Settings
 from boldly.web.tokens import unseal
 
 _SECONDS_OF_COOKIE = 90 * 24 * 3600
-_REFUSALS: dict[int | str, dict[str, Any]] = {
+REFUSALS: dict[int | str, dict[str, Any]] = {
     400: {"model": Problem, "description": "The request can't be read."},
     401: {"model": Problem, "description": "No personal link was opened."},
     403: {"model": Problem, "description": "The link was withdrawn, or the request came from another site."},
@@ -50,14 +49,14 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def admitted(request: Request) -> Annotator:
+async def admitted(request: Request) -> Annotator:
     """Who asks, as the door let them in."""
     return request.state.annotator
 
 
-def owning(request: Request) -> Annotator:
+async def owning(request: Request) -> Annotator:
     """Who asks, if the run is theirs; else 403."""
-    annotator = admitted(request)
+    annotator = await admitted(request)
     if not annotator.owner:
         raise HTTPException(403, "only whoever runs `boldly label` sees this.")
     return annotator
@@ -68,10 +67,8 @@ Owner = Annotated[Annotator, Depends(owning)]
 Holding = Annotated[list[LeaseToken], Query(max_length=8)]
 
 
-def api(desk: Desk, settings: Settings, door: Door) -> APIRouter:
-    """What the page's script asks, under /api."""
-    cookie = APIKeyCookie(name=door.cookie, auto_error=False, description="of the personal link")
-    router = APIRouter(prefix="/api", dependencies=[Depends(cookie)], responses=_REFUSALS)
+def add_api(app: FastAPI, desk: Desk, settings: Settings) -> None:
+    """Add what the page's script asks, under /api."""
     pace = Pace()
 
     def leases(me: Annotator, sealed: Collection[str]) -> dict[str, str]:
@@ -92,12 +89,12 @@ def api(desk: Desk, settings: Settings, door: Door) -> APIRouter:
     def state(me: Annotator) -> State:
         return state_of(desk.tally(me), settings.state(), settings, pace)
 
-    @router.get("/pair", response_model=NextPair)
+    @app.get("/api/pair", response_model=NextPair)
     def pair(me: Me, holding: Holding = []) -> Response:  # noqa: B006 - FastAPI reads the default
         """The next pair beside those that are held."""
         return _reply(NextPair(pair=next_pair(me, holding), state=state(me)))
 
-    @router.post("/choice", response_model=Chosen)
+    @app.post("/api/choice", response_model=Chosen)
     def choice(me: Me, body: Choice) -> Response:
         """Store a choice for good, then give a further pair beside those that are held."""
         token, order = lease_of(me, body.lease)
@@ -113,21 +110,21 @@ def api(desk: Desk, settings: Settings, door: Door) -> APIRouter:
         further = next_pair(me, body.holding)
         return _reply(Chosen(outcome=receipt.outcome, repeated=receipt.repeated, pair=further, state=state(me)))
 
-    @router.post("/undo", response_model=NextPair)
+    @app.post("/api/undo", response_model=NextPair)
     def undo(me: Me, body: Undo) -> Response:
         """Take the newest choice back, and give its pair again; null where there is none."""
         lease = desk.undo(me, key=body.key)
         again = None if lease is None else pair_of(lease, me, settings.key)
         return _reply(NextPair(pair=again, state=state(me)))
 
-    @router.post("/flag", response_model=Flagged)
+    @app.post("/api/flag", response_model=Flagged)
     def flag(me: Me, body: Flag) -> Response:
         """Store that something is wrong with a pair; it stays to be judged."""
         token, _ = lease_of(me, body.lease)
         receipt = desk.flag(me, token, key=body.key, note=body.note)
         return _reply(Flagged(outcome=receipt.outcome, state=state(me)))
 
-    @router.post("/beat", response_model=Gone)
+    @app.post("/api/beat", response_model=Gone)
     def beat(me: Me, body: Held) -> Response:
         """Keep leases, and say which of them no longer stand."""
         known = leases(me, body.leases)
@@ -135,36 +132,33 @@ def api(desk: Desk, settings: Settings, door: Door) -> APIRouter:
         gone = [each for each in body.leases if each in lost or each not in known.values()]
         return _reply(Gone(gone=gone, state=state(me)))
 
-    @router.post("/release", response_model=Now)
+    @app.post("/api/release", response_model=Now)
     def release(me: Me, body: Held) -> Response:
         """Give pairs back that won't be judged now."""
         desk.release(me, tuple(leases(me, body.leases)))
         return _reply(Now(state=state(me)))
 
-    @router.get("/held", response_model=StillHeld)
+    @app.get("/api/held", response_model=StillHeld)
     def held(me: Me, lease: Holding = []) -> Response:  # noqa: B006 - FastAPI reads the default
         """The pairs of those leases that still stand, for a page that was loaded again."""
         standing = desk.held(me, tuple(leases(me, lease)))
         return _reply(StillHeld(pairs=[pair_of(each, me, settings.key) for each in standing], state=state(me)))
 
-    @router.get("/state", response_model=Now)
+    @app.get("/api/state", response_model=Now)
     def now(me: Me) -> Response:
         """How far the run is."""
         return _reply(Now(state=state(me)))
 
-    @router.get("/dashboard")
+    @app.get("/api/dashboard")
     def dashboard(owner: Owner) -> dict[str, Any]:
         """What the dashboard shows; for the owner alone."""
         return settings.dashboard()
 
-    return router
 
+def add_pages(app: FastAPI, settings: Settings, door: Door) -> None:
+    """Add what a person opens."""
 
-def pages(desk: Desk, settings: Settings, door: Door) -> APIRouter:
-    """What a person opens."""
-    router = APIRouter(include_in_schema=False)
-
-    @router.get("/in/{token}")
+    @app.get("/in/{token}", include_in_schema=False)
     def enter(request: Request, token: str) -> Response:
         """Exchange a personal link for a cookie.
 
@@ -173,28 +167,26 @@ def pages(desk: Desk, settings: Settings, door: Door) -> APIRouter:
         """
         claim = door.claim(token, address_of(request.scope), status=403)
         annotator = door.admit(claim)
-        response = HTMLResponse(said(f"Welcome, {annotator.name}.", title="Welcome", go_on=True))
+        response = HTMLResponse(said("Your first pair comes at once.", title=f"Welcome, {annotator.name}", go_on=True))
         secure = "https" in (request.url.scheme, request.headers.get("x-forwarded-proto"))
         response.set_cookie(
             door.cookie, token, max_age=_SECONDS_OF_COOKIE, httponly=True, samesite="strict", secure=secure
         )
         return response
 
-    @router.get("/")
+    @app.get("/", include_in_schema=False)
     def label(me: Me) -> Response:
         """The labelling page; what it shows comes through the API."""
         return _page("label", settings, me)
 
-    @router.get("/dashboard")
+    @app.get("/dashboard", include_in_schema=False)
     def dashboard(owner: Owner) -> Response:
         """The dashboard of whoever runs this."""
         return _page("dashboard", settings, owner)
 
-    @router.get("/favicon.ico")
+    @app.get("/favicon.ico", include_in_schema=False)
     def icon() -> Response:
         return Response(status_code=204)
-
-    return router
 
 
 def _page(name: str, settings: Settings, annotator: Annotator) -> Response:

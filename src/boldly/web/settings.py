@@ -1,7 +1,7 @@
 """What a page is served with: the run's name and key, who may be asked under which name, and what the run is at."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Phase = Literal["labelling", "learning", "ended", "stopped"]
@@ -34,7 +34,7 @@ class Settings:
     """
 
     run: str
-    key: bytes
+    key: bytes = field(repr=False)
     hosts: frozenset[str]
     state: Callable[[], LoopState]
     dashboard: Callable[[], dict[str, Any]]

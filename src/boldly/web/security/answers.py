@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cache
+from http import HTTPStatus
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.datastructures import Headers
@@ -19,7 +20,7 @@ def refusal(scope: Scope, status: int, sentence: str, headers: Mapping[str, str]
     """`{"error": sentence}`, or a page that says so to a person who opened an address."""
     wants = Headers(scope=scope).get("accept", "")
     if "text/html" in wants and not scope["path"].startswith("/api/"):
-        return HTMLResponse(said(sentence, title=str(status)), status, headers)
+        return HTMLResponse(said(sentence, title=HTTPStatus(status).phrase), status, headers)
     return JSONResponse({"error": sentence}, status, headers)
 
 
