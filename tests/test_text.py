@@ -65,6 +65,7 @@ def test_a_run_of_one_hidden_character_is_counted():
 
 def test_nothing_is_lost_between_pieces():
     text = "a\u202eb\u200b\u200bc\nd"
+    assert "".join(piece.written for piece in pieces(text)) == text
     visible = "".join(piece.text for piece in pieces(text) if not piece.name)
     assert visible == "abc\nd"
 

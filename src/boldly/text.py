@@ -16,10 +16,11 @@ _VIRAMA = 9
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Some text as it is, or (`name`) a character that can't be seen, by its code point."""
+    """Some text as it is, or (`name`) a character that can't be seen, by its code point; `written` is it itself."""
 
     text: str
     name: str = ""
+    written: str = ""
 
 
 def pieces(text: str) -> list[Piece]:
@@ -29,18 +30,18 @@ def pieces(text: str) -> list[Piece]:
     with them, as those are part of what is seen.
     """
     if _PLAIN_TEXT.fullmatch(text):
-        return [Piece(text)] if text else []
+        return [Piece(text, written=text)] if text else []
     shown: list[Piece] = []
     for hidden, run in groupby(range(len(text)), key=lambda place: _hidden(text[place]) and not _joins(text, place)):
         characters = "".join(text[place] for place in run)
         if not hidden:
-            shown.append(Piece(characters))
+            shown.append(Piece(characters, written=characters))
             continue
         for character, same in groupby(characters):
             times = len(list(same))
             code = f"U+{ord(character):04X}"
             name = unicodedata.name(character, "control character" if ord(character) < 160 else "unnamed")
-            shown.append(Piece(code if times == 1 else f"{code} ×{times}", f"{code} {name}"))
+            shown.append(Piece(code if times == 1 else f"{code} ×{times}", f"{code} {name}", character * times))
     return shown
 
 

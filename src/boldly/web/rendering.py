@@ -1,5 +1,6 @@
 """What a model wrote, as HTML that may be looked at: every letter of it is there, and nothing in it acts."""
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
@@ -11,10 +12,10 @@ import nh3
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from boldly.text import flat, pieces
+from boldly.text import Piece, flat, pieces
 from boldly.web.mathematics import formulas
 
-LONGEST = 30_000
+LONGEST = 20_000
 DEEPEST = 20
 MOST_TOKENS = 10_000
 
@@ -24,12 +25,13 @@ _TAGS |= {"blockquote", "table", "tbody", "td", "th", "thead", "tr", "ul"}
 _CLASSES = {
     "div": {"fenced", "plain", "wide"},
     "p": {"formula"},
-    "span": {"formula", "hidden", "image", "language", "target"},
+    "span": {"formula", "hidden", "image", "language", "space", "target"},
     "td": {"center", "right"},
     "th": {"center", "right"},
 }
 _LEAVES = {"paragraph_open", "heading_open", "th_open", "td_open"}
 _CONTAINERS = {"blockquote", "bullet_list", "ordered_list", "list_item", "table"}
+_SUBSTANCE = re.compile(r"[^\n\t -/:-@\[-`{-~\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 _STRONG = {"L": "ltr", "R": "rtl", "AL": "rtl"}
 
 _Tokens = Sequence[Token]
@@ -39,11 +41,12 @@ def html(text: str) -> str:
     """`text` read as Markdown, cleaned by an allow-list; as plain text where Markdown would show less than was written.
 
     Only words, structure, code, tables and links remain. An image becomes words that name its host, a formula stays as
-    it was written, and each character that can't be seen becomes its code point. Text of more than 30 000 characters or
-    10 000 blocks and cells, nested deeper than 20, or of which Markdown would leave out letters (cells beyond a table's
-    last column), is shown whole as it was written; so the work for any text is bounded.
+    it was written, and each character that can't be seen becomes its code point (a space of another kind is marked).
+    Text of more than 20 000 characters or 10 000 blocks and cells, nested deeper than 20, or of which Markdown would
+    leave something out (cells beyond a table's last column), is shown whole as it was written; so the work is bounded.
     """
-    return _cleaner().clean(_markdown(text) or _plain(text)).strip()
+    rendered = _markdown(text)
+    return _cleaner().clean(_plain(text) if rendered is None else rendered).strip()
 
 
 def raw(text: str) -> list[tuple[str, str]]:
@@ -61,10 +64,11 @@ def _markdown(text: str) -> str | None:
     tokens = parser.parse(source, environment)
     if len(tokens) > MOST_TOKENS:
         return None
-    if _letters(source) != sum(_letters(token.content) + _letters(token.info) for token in tokens):
+    if _substance(source) != sum(_substance(token.content) + _substance(token.info) for token in tokens):
         return None
     _headings_below_the_page(tokens)
     _aligned_by_class(tokens)
+    _numbered(tokens)
     _directed(tokens)
     for token in tokens:
         _link_targets(token.children or ())
@@ -92,7 +96,7 @@ def _cleaner() -> nh3.Cleaner:
     return nh3.Cleaner(
         tags=_TAGS,
         clean_content_tags=set(),
-        attributes={"*": {"dir"}, "a": {"href", "title"}, "ol": {"start"}, "span": {"title"}},
+        attributes={"*": {"dir"}, "a": {"href", "title"}, "li": {"value"}, "span": {"title"}},
         allowed_classes=_CLASSES,
         set_tag_attribute_values={"a": {"target": "_blank"}},
         link_rel="noopener noreferrer nofollow",
@@ -100,15 +104,21 @@ def _cleaner() -> nh3.Cleaner:
     )
 
 
-def _letters(text: str) -> int:
-    return sum(map(str.isalpha, text))
+def _substance(text: str) -> int:
+    """How many characters there are besides spaces and ASCII's punctuation, which Markdown takes as structure."""
+    return len(_SUBSTANCE.findall(text))
 
 
 def _shown(text: str) -> str:
-    return "".join(
-        f'<span class="hidden" title="{escape(piece.name)}">{piece.text}</span>' if piece.name else escape(piece.text)
-        for piece in pieces(text)
-    )
+    return "".join(_piece(piece) for piece in pieces(text))
+
+
+def _piece(piece: Piece) -> str:
+    if not piece.name:
+        return escape(piece.text)
+    if unicodedata.category(piece.written[0]) == "Zs":
+        return f'<span class="space" title="{escape(piece.name)}">{piece.written}</span>'
+    return f'<span class="hidden" title="{escape(piece.name)}">{piece.text}</span>'
 
 
 def _goes_outside(url: str) -> bool:
@@ -173,6 +183,13 @@ def _link_targets(tokens: Iterable[Token]) -> None:
             token.content = ", ".join(said + ([f"“{title}”"] if title else []))
         else:
             words.append(token.content)
+
+
+def _numbered(tokens: _Tokens) -> None:
+    """Items keep the numbers that were written, which HTML would count anew."""
+    for token in tokens:
+        if token.type == "list_item_open" and token.info:
+            token.attrs["value"] = token.info
 
 
 def _host(url: str) -> str:
