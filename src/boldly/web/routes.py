@@ -7,7 +7,7 @@ from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
-from boldly.ledger.sql.desk import Annotator, Desk, Order
+from boldly.ledger.sql.desk import Annotator, Desk, Lease, Order
 from boldly.web.payloads import (
     Body,
     Choice,
@@ -82,8 +82,7 @@ def add_api(app: FastAPI, desk: Desk, settings: Settings) -> None:
             raise HTTPException(404, "there is no such pair on your page.")
         return found
 
-    def next_pair(me: Annotator, holding: Collection[str]) -> Pair | None:
-        lease = desk.lease(me, holding=tuple(leases(me, holding)))
+    def shown(me: Annotator, lease: Lease | None) -> Pair | None:
         return None if lease is None else pair_of(lease, me, settings.key)
 
     def state(me: Annotator) -> State:
@@ -92,13 +91,14 @@ def add_api(app: FastAPI, desk: Desk, settings: Settings) -> None:
     @app.get("/api/pair", response_model=NextPair)
     def pair(me: Me, holding: Holding = []) -> Response:  # noqa: B006 - FastAPI reads the default
         """The next pair beside those that are held."""
-        return _reply(NextPair(pair=next_pair(me, holding), state=state(me)))
+        lease = desk.lease(me, holding=tuple(leases(me, holding)))
+        return _reply(NextPair(pair=shown(me, lease), state=state(me)))
 
     @app.post("/api/choice", response_model=Chosen)
     def choice(me: Me, body: Choice) -> Response:
         """Store a choice for good, then give a further pair beside those that are held."""
         token, order = lease_of(me, body.lease)
-        receipt = desk.choose(
+        turn = desk.turn(
             me,
             token,
             key=body.key,
@@ -106,16 +106,15 @@ def add_api(app: FastAPI, desk: Desk, settings: Settings) -> None:
             seconds=body.seconds,
             strength=body.strength,
             reason=body.reason,
+            holding=tuple(leases(me, body.holding)),
         )
-        further = next_pair(me, body.holding)
-        return _reply(Chosen(outcome=receipt.outcome, repeated=receipt.repeated, pair=further, state=state(me)))
+        told, further = turn.receipt, shown(me, turn.lease)
+        return _reply(Chosen(outcome=told.outcome, repeated=told.repeated, pair=further, state=state(me)))
 
     @app.post("/api/undo", response_model=NextPair)
     def undo(me: Me, body: Undo) -> Response:
         """Take the newest choice back, and give its pair again; null where there is none."""
-        lease = desk.undo(me, key=body.key)
-        again = None if lease is None else pair_of(lease, me, settings.key)
-        return _reply(NextPair(pair=again, state=state(me)))
+        return _reply(NextPair(pair=shown(me, desk.undo(me, key=body.key)), state=state(me)))
 
     @app.post("/api/flag", response_model=Flagged)
     def flag(me: Me, body: Flag) -> Response:

@@ -55,10 +55,10 @@ class Door:
 
     def admit(self, claim: Claim) -> Annotator:
         """The annotator, as the ledger knows them now; raises 403 for a link that was withdrawn."""
-        for annotator in self._desk.annotators():
-            if (annotator.number, annotator.generation) == claim and not annotator.revoked:
-                return annotator
-        raise HTTPException(403, "this link was withdrawn; whoever runs `boldly label` can give you a new one.")
+        annotator = self._desk.annotator(claim.number)
+        if annotator is None or annotator.revoked or annotator.generation != claim.generation:
+            raise HTTPException(403, "this link was withdrawn; whoever runs `boldly label` can give you a new one.")
+        return annotator
 
 
 class Claims:
