@@ -57,15 +57,14 @@ def tell(ledger: Ledger, query: Query, said: Said, *, budget: Budget, price: flo
     twice. One process at a time may tell, after `ledger.abandon(HOLDER)`. Raises `BudgetSpent` where it would
     overshoot; nothing is stored then.
     """
-    key = _key(query, said)
-    known = ledger.recall(key) is not None
+    known = ledger.recall(key(query.id, said)) is not None
     if known and all(query.id != other.id for other in ledger.waiting(query.round, query.account)):
         return "unchanged"
     cost = 0.0 if known else price
     attempt = ledger.reserve(query.id, bound=cost, budget=budget, holder=HOLDER, metered=True)
     if not known:
-        call = ledger.send(query.id, key=key, bound=cost)
-        ledger.receive(call, price=cost, answer={**_words(said.verdict), **said.facts})
+        call = ledger.send(query.id, key=key(query.id, said), bound=cost)
+        ledger.receive(call, price=cost, answer={**words(said.verdict), **said.facts})
     label = ledger.tell(attempt.id, said.verdict, source=said.source, price=cost, facts=said.facts)
     own = label is not None and (label.source, label.verdict) == (said.source, said.verdict)
     return "stored" if own else "surplus"
@@ -76,10 +75,12 @@ def _rounds(ledger: Ledger) -> range:
     return range(1 + max([0, *(one.number for one in (*ledger.rounds(), *ledger.iterates()))]))
 
 
-def _key(query: Query, said: Said) -> str:
-    return content_id("told", query.id, said.source, _words(said.verdict))
+def key(query_id: str, said: Said) -> str:
+    """The key of the call that brings this answer, so that the same person's same answer is paid for once."""
+    return content_id("told", query_id, said.source, words(said.verdict))
 
 
-def _words(verdict: Verdict) -> dict[str, Any]:
-    words: dict[str, Any] = {"verdict": word_of(verdict)}
-    return {**words, "probability": verdict.probability} if isinstance(verdict, Preference) else words
+def words(verdict: Verdict) -> dict[str, Any]:
+    """A verdict as it is kept among the facts of a call."""
+    said: dict[str, Any] = {"verdict": word_of(verdict)}
+    return {**said, "probability": verdict.probability} if isinstance(verdict, Preference) else said

@@ -18,7 +18,7 @@ from boldly.ledger.sql.asking import ask
 from boldly.ledger.sql.database import open_database
 from boldly.ledger.sql.mirror import Mirror
 from boldly.ledger.sql.rows import plain, verdict_row
-from boldly.types import Account, Failure, Label, Provenance, Query, Verdict
+from boldly.types import Account, Label, Provenance, Query, Verdict
 
 T = TypeVar("T")
 LogProbs = dict[tuple[str, str], float]
@@ -78,33 +78,27 @@ class SqlLedger:
         facts: Mapping[str, Any] | None = None,
     ) -> Label | None:
         kept = dump(dict(facts or {}))
-        said = {
-            "source": plain(source),
-            "provenance": provenance,
-            "facts": kept,
-            **verdict_row(verdict),
-        }
+        said = {"source": plain(source), "facts": kept}
 
         def work(connection: Connection) -> Label | None:
             attempt = spending.reserved(connection, attempt_id)
             counts = self._mirror.label_of(connection, attempt.query)
             if attempt.settled:
                 return counts
-            cost = spending.cost_of(connection, attempt_id) if price is None else price
-            answered = not isinstance(verdict, Failure)
-            totals = spending.totals_of(connection, attempt.account).settle(
-                attempt.bound, cost, verdict, surplus=answered and counts is not None, provenance=provenance
-            )
             query = self._mirror.query(connection, attempt.query)
-            time = spending.now()
-            spending.save_totals(connection, attempt.account, totals)
-            spending.settle(connection, attempt_id, {"time": time, "price": cost, **said})
-            if not answered or counts is not None:
+            told = spending.tell(
+                connection,
+                attempt_id,
+                attempt,
+                verdict,
+                said,
+                price=price,
+                provenance=provenance,
+                labelled=counts is not None,
+            )
+            if told.sequence is None:
                 return counts
-            sequence = spending.next_number(connection, schema.labels, "sequence")
-            row = {"sequence": sequence, "query": attempt.query, "attempt": attempt_id}
-            connection.execute(insert(schema.labels), row)
-            return Label(sequence, query, verdict, source, cost, time, provenance, load(kept))
+            return Label(told.sequence, query, verdict, source, told.price, told.time, provenance, load(kept))
 
         return self.write(work)
 
@@ -224,6 +218,11 @@ class SqlLedger:
         stored = select(table.number, table.name, table.labels, table.facts).order_by(table.number)
         found = self.read(lambda connection: connection.execute(stored).all())
         return tuple(Iterate(number, name, labels, load(facts)) for number, name, labels, facts in found)
+
+    @property
+    def joined(self) -> bool:
+        """Whether a transaction of `together` is going on, in which everything may still be taken back."""
+        return self._joined is not None
 
     def together(self, work: Callable[[], T]) -> T:
         def joined(connection: Connection) -> T:

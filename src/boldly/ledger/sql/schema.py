@@ -203,7 +203,7 @@ leases = Table(
     Column("order", String(2), nullable=False),
     Column("clock", String(40), nullable=False),
     Column("expires", Double, nullable=False),
-    Column("released", Boolean, nullable=False),
+    Column("released", Boolean, nullable=False, index=True),
     Column("time", String(40), nullable=False),
 )
 

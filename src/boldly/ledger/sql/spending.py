@@ -13,8 +13,8 @@ from boldly.ledger.accounting import Totals, check_call, check_price
 from boldly.ledger.json_text import dump, load
 from boldly.ledger.protocol import Attempt, Budget
 from boldly.ledger.sql import schema
-from boldly.ledger.sql.rows import UNKNOWN, Row, plain
-from boldly.types import Account
+from boldly.ledger.sql.rows import UNKNOWN, Row, plain, verdict_row
+from boldly.types import Account, Failure, Provenance, Verdict
 
 _ATTEMPT, _CALL, _RECEIPT = schema.attempts.c, schema.calls.c, schema.receipts.c
 
@@ -27,6 +27,15 @@ class Reserved:
     account: Account
     bound: float
     settled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What settling an attempt came to: when, at what price, and the number of the label, where it is one."""
+
+    time: str
+    price: float
+    sequence: int | None
 
 
 def totals_of(connection: Connection, account: Account) -> Totals:
@@ -81,6 +90,37 @@ def reserved(connection: Connection, attempt_id: int) -> Reserved:
     if found is None:
         raise InvalidInput(f"no attempt {attempt_id} in this ledger; `reserve` it first.")
     return Reserved(*found)
+
+
+def tell(
+    connection: Connection,
+    attempt_id: int,
+    attempt: Reserved,
+    verdict: Verdict,
+    said: Row,
+    *,
+    price: float | None,
+    provenance: Provenance = "bought",
+    labelled: bool,
+) -> Told:
+    """Settle an open attempt by a verdict: as the label of its query, or as surplus where that is `labelled`.
+
+    `said` is the row's source and facts. A `price` of None is the most that the attempt can have cost.
+    """
+    cost = cost_of(connection, attempt_id) if price is None else price
+    answered = not isinstance(verdict, Failure)
+    totals = totals_of(connection, attempt.account).settle(
+        attempt.bound, cost, verdict, surplus=answered and labelled, provenance=provenance
+    )
+    time = now()
+    save_totals(connection, attempt.account, totals)
+    row = {"time": time, "price": cost, "provenance": provenance, **verdict_row(verdict), **said}
+    settle(connection, attempt_id, row)
+    if not answered or labelled:
+        return Told(time, cost, None)
+    sequence = next_number(connection, schema.labels, "sequence")
+    connection.execute(insert(schema.labels), {"sequence": sequence, "query": attempt.query, "attempt": attempt_id})
+    return Told(time, cost, sequence)
 
 
 def settle(connection: Connection, attempt_id: int, said: Row) -> None:

@@ -49,9 +49,7 @@ def admit(connection: Connection, name: str, *, owner: bool) -> Annotator:
         row = {"number": made.number, "name": name, "owner": owner, "generation": 0, "revoked": False, "time": now()}
         connection.execute(insert(schema.annotators), row)
         return made
-    wanted = Annotator(
-        known.number, name, known.owner or owner, known.generation + int(known.revoked), revoked=False
-    )
+    wanted = Annotator(known.number, name, known.owner or owner, known.generation + int(known.revoked), revoked=False)
     if wanted != known:
         changed = {"owner": wanted.owner, "generation": wanted.generation, "revoked": False}
         connection.execute(update(schema.annotators).where(_A.number == known.number).values(changed))

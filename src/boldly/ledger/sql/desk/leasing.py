@@ -3,7 +3,6 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from secrets import token_hex
-from typing import cast
 
 from sqlalchemy import Connection, bindparam, false, insert, select, update
 
@@ -23,6 +22,11 @@ _EXTEND = (
     .where(_L.token == bindparam("named"))
     .values(clock=bindparam("of"), expires=bindparam("until"), released=False)
 )
+_DONE = (
+    update(schema.leases)
+    .where(_L.query == bindparam("about"), _L.annotator == bindparam("by"), _L.released == false())
+    .values(released=True)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +45,8 @@ class Held:
         return not self.released and now.before(self.clock, self.expires)
 
 
-def standing(connection: Connection, now: Instant, *, sweep: bool = True) -> tuple[Held, ...]:
-    """The leases that stand, the oldest first; those that expired are released, so that few are ever read."""
+def standing(connection: Connection, now: Instant, *, sweep: bool) -> tuple[Held, ...]:
+    """The leases that stand, the oldest first; a `sweep` releases those that expired, so that few are ever read."""
     unreleased = [Held(*row) for row in connection.execute(_UNRELEASED)]
     if sweep:
         end(connection, [each.token for each in unreleased if not each.stands(now)])
@@ -54,9 +58,7 @@ def found(connection: Connection, token: str) -> Held | None:
     return None if row is None else Held(*row)
 
 
-def given(
-    connection: Connection, query: int, annotator: int, order: Order, now: Instant, seconds: float
-) -> Held:
+def given(connection: Connection, query: int, annotator: int, order: Order, now: Instant, seconds: float) -> Held:
     """A new lease."""
     made = Held(token_hex(16), query, annotator, order, now.clock, now.seconds + seconds, released=False)
     row = {name: getattr(made, name) for name in Held.__slots__}
@@ -75,6 +77,11 @@ def end(connection: Connection, tokens: Sequence[str]) -> None:
         connection.execute(_RELEASE, [{"named": token} for token in tokens])
 
 
+def done(connection: Connection, query: int, annotator: int) -> None:
+    """Take a query off a person's page."""
+    connection.execute(_DONE, {"about": query, "by": annotator})
+
+
 def release(connection: Connection, annotator: int, tokens: Collection[str] | None = None) -> None:
     """Give back leases of a person, or all of them."""
     theirs = update(schema.leases).where(_L.annotator == annotator, _L.released == false()).values(released=True)
@@ -83,4 +90,4 @@ def release(connection: Connection, annotator: int, tokens: Collection[str] | No
 
 def order_of(seed: int, query_id: str, name: str) -> Order:
     """On which side the responses of a query are shown to a person: as likely the one as the other."""
-    return cast("Order", ("ab", "ba")[derive(seed, "side", query_id, name) % 2])
+    return "ba" if derive(seed, "side", query_id, name) % 2 else "ab"

@@ -13,7 +13,7 @@ Action = Literal["a", "b", "tie", "both_bad", "skip"]
 
 Outcome = Literal["label", "surplus", "vote", "corrected", "skipped", "flagged", "kept"]
 """What became of a choice: it made the label what it is, came second to it and was paid for, is one of those that the
-label still waits for, took the place of what the same person said before, changed nothing yet, or (kept) counts nowhere.
+label still waits for, took the place of what the same person said before, changed nothing yet, or (kept) never counts.
 """
 
 Order = Literal["ab", "ba"]
@@ -106,9 +106,10 @@ class Tally:
 class Choice:
     """One thing that a person did, with the number that the ledger gave it.
 
-    `action` is "prefer", with the probability that `a` is better, "tie", "both_bad", "skip", "undo" or "flag"; `outcome`
-    as `Outcome` says, and of an undo "undone" or, of a skip, "unskipped". Equal `pair`s are the same two responses: a
-    repeat is one. `expected` is the right answer of a planted query, `private` whether it is planted or a repeat.
+    `action` is "prefer" (with the probability that `a` is better), "tie", "both_bad", "skip", "undo", "flag"; `outcome`
+    is as `Outcome` says, and of an undo "undone" or, of a skip, "unskipped". Equal `pair`s are the same two responses,
+    of which a repeat is the second. `expected` is the right answer of a planted query; `private` are planted ones and
+    repeats.
     """
 
     number: int

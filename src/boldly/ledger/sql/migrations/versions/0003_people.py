@@ -55,6 +55,7 @@ def _desk() -> None:
         sa.Column("time", sa.String(40), nullable=False),
         sa.Index("ix_leases_query", "query"),
         sa.Index("ix_leases_annotator", "annotator"),
+        sa.Index("ix_leases_released", "released"),
     )
     op.create_table(
         "choices",

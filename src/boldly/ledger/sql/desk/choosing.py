@@ -1,0 +1,180 @@
+"""What becomes of a choice: whatever a person said is stored, and where it counts it is a label at once."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import bindparam, insert, select
+
+from boldly.errors import BudgetSpent, InvalidInput
+from boldly.ledger.json_text import dump
+from boldly.ledger.sql import schema
+from boldly.ledger.sql.desk import annotators, buying, leasing
+from boldly.ledger.sql.desk.leasing import Held
+from boldly.ledger.sql.desk.moment import Moment
+from boldly.ledger.sql.desk.planting import plant
+from boldly.ledger.sql.desk.queue import Asked
+from boldly.ledger.sql.desk.votes import Vote, vote
+from boldly.ledger.sql.desk.words import Action, Outcome, Receipt
+from boldly.ledger.sql.spending import next_number, now
+
+LONGEST_KEY = 64
+_C = schema.choices.c
+_TOLD = select(_C.annotator, _C.outcome, _C.query, _C.action).where(_C.key == bindparam("told"))
+_ACTIVE = timedelta(hours=1)
+
+
+def choose(
+    moment: Moment,
+    token: str,
+    key: str,
+    action: Action,
+    *,
+    seconds: float | None,
+    strength: str | None,
+    reason: str | None,
+) -> Receipt:
+    """Store what a person chose for a lease of theirs, and make it count where it does.
+
+    Raises `InvalidInput` for a token that is not theirs.
+    """
+    known = told(moment, key)
+    if known is not None:
+        return Receipt(known.outcome, repeated=True)
+    held = lease_of(moment, token)
+    asked, alive = moment.asked(held.query), held.stands(moment.now)
+    facts = _facts(moment, seconds, alive=alive, strength=strength, reason=reason)
+    said = vote(action, held.order, seconds, facts)
+    leasing.done(moment.connection, asked.number, moment.person.number)
+    moment.changed()
+    new = moment.person.number not in asked.played.paid
+    outcome = (_skip if action == "skip" else _answer)(moment, asked, said, alive=alive)
+    record(moment, key, asked.number, said, outcome)
+    if outcome in ("label", "vote") and new and asked.owner is None and action != "skip":
+        plant(moment, asked)
+    return Receipt(outcome)
+
+
+def told(moment: Moment, key: str) -> Any:
+    """What was stored under this key, or None. Raises `InvalidInput` for a key of somebody else."""
+    if not 0 < len(key) <= LONGEST_KEY or not key.isascii():
+        raise InvalidInput(
+            f"{key!r} is no key: write 1 to {LONGEST_KEY} ASCII characters that are new for each choice."
+        )
+    known = moment.connection.execute(_TOLD, {"told": key}).one_or_none()
+    if known is not None and known.annotator != moment.person.number:
+        raise InvalidInput(f"the key {key!r} belongs to a choice of somebody else: write a new one for each choice.")
+    return known
+
+
+def lease_of(moment: Moment, token: str) -> Held:
+    """A lease of this person, whether or not it still stands. Raises `InvalidInput` for any other token."""
+    held = leasing.found(moment.connection, token)
+    if held is None or held.annotator != moment.person.number:
+        raise InvalidInput(f"no lease {token!r} was given to {moment.person.name}: ask for a pair first.")
+    return held
+
+
+def record(moment: Moment, key: str, query: int, said: Vote, outcome: str, **facts: Any) -> None:
+    """Store one thing that a person did."""
+    row = {
+        "number": next_number(moment.connection, schema.choices, "number"),
+        "key": key,
+        "query": query,
+        "annotator": moment.person.number,
+        "action": said.action,
+        "probability": said.probability,
+        "order": said.order,
+        "seconds": said.seconds,
+        "outcome": outcome,
+        "facts": dump({**said.facts, **facts}),
+        "time": now(),
+    }
+    moment.connection.execute(insert(schema.choices), row)
+
+
+def _answer(moment: Moment, asked: Asked, said: Vote, *, alive: bool) -> Outcome:
+    played, person = asked.played, moment.person.number
+    unlabelled = moment.queue.waiting(asked.number) is not None
+    withdrawn = asked.number in moment.queue.withdrawn
+    others = {number: each for number, each in played.standing.items() if number != person}
+    if person in played.standing and not alive:
+        return "kept"
+    if person in played.paid:
+        if not unlabelled and len(others) >= moment.overlap(asked):
+            return "kept"
+        if played.settled:
+            buying.correct(moment, asked, {**others, person: said})
+        return "corrected"
+    if not alive and not moment.admits(asked):
+        return "kept"
+    try:
+        if unlabelled:
+            return _vote(moment, asked, said, moment.rules.price(asked.account))
+        return _further(moment, asked, said, counts=withdrawn and not others)
+    except BudgetSpent:
+        return "kept"
+
+
+def _vote(moment: Moment, asked: Asked, said: Vote, price: float) -> Outcome:
+    """One of the votes that make the label of a query; the first of them reserves what all may cost."""
+    connection, overlap, person = moment.connection, moment.overlap(asked), moment.person.number
+    attempt = buying.open_attempt(connection, asked.number) if asked.played.paid else None
+    if attempt is None:
+        attempt = buying.reserve(moment, asked, price if overlap == 1 else moment.cost(asked))
+    buying.pay(moment, asked, said, min(price, attempt[1] / overlap))
+    if len(asked.played.paid) + 1 < overlap:
+        return "vote"
+    buying.settle(moment, asked, attempt, {**asked.played.standing, person: said}, labelled=False)
+    moment.done.add(asked.number)
+    return "label"
+
+
+def _further(moment: Moment, asked: Asked, said: Vote, *, counts: bool) -> Outcome:
+    """An answer to a query that has its label; it `counts` where that was withdrawn."""
+    price, votes = moment.rules.price(asked.account), {moment.person.number: said}
+    attempt = buying.reserve(moment, asked, price)
+    buying.pay(moment, asked, said, price)
+    buying.settle(moment, asked, attempt, votes, labelled=True)
+    if not counts:
+        return "surplus"
+    buying.correct(moment, asked, votes)
+    moment.done.add(asked.number)
+    return "label"
+
+
+def _skip(moment: Moment, asked: Asked, said: Vote, *, alive: bool) -> Outcome:
+    """The pair goes to somebody else; who skips it twice, or the last of all who are there, abstains for nothing."""
+    if not alive:
+        return "kept"
+    played, person = asked.played, moment.person.number
+    final = person in played.skips or _all_skipped(moment, asked)
+    if final and asked.number in moment.queue.withdrawn:
+        buying.correct(moment, asked, {person: said})
+        return "corrected"
+    if final and moment.queue.waiting(asked.number) is not None and person not in played.paid:
+        try:
+            return _vote(moment, asked, said, 0.0)
+        except BudgetSpent:
+            pass
+    return "skipped"
+
+
+def _all_skipped(moment: Moment, asked: Asked) -> bool:
+    """Whether everybody else who was active in the last hour has skipped a query, and there is somebody."""
+    if moment.overlap(asked) > 1 or asked.owner is not None:
+        return False
+    since = (datetime.now(UTC) - _ACTIVE).isoformat(timespec="milliseconds")
+    active = {number for number, time in moment.queue.seen.items() if time >= since}
+    active |= {held.annotator for held in moment.leases()}
+    here = {one.number for one in annotators.everyone(moment.connection) if not one.revoked}
+    others = (active & here) - {moment.person.number}
+    return bool(others) and others <= asked.played.skips
+
+
+def _facts(
+    moment: Moment, seconds: float | None, *, alive: bool, strength: str | None, reason: str | None
+) -> dict[str, Any]:
+    facts: dict[str, Any] = {name: said for name, said in (("strength", strength), ("reason", reason)) if said}
+    if seconds is not None and seconds < moment.rules.quick_seconds:
+        facts["quick"] = True
+    return facts if alive else {**facts, "late": True}

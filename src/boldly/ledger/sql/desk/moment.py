@@ -1,0 +1,107 @@
+"""One transaction at the desk: what is known at its beginning, and what the budgets admit."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from sqlalchemy import Connection
+
+from boldly.errors import BudgetSpent
+from boldly.ledger.accounting import Totals, billionths
+from boldly.ledger.sql import spending
+from boldly.ledger.sql.desk import leasing
+from boldly.ledger.sql.desk.clock import Instant
+from boldly.ledger.sql.desk.leasing import Held
+from boldly.ledger.sql.desk.queue import Asked, Queue, read_asked
+from boldly.ledger.sql.desk.words import Annotator, Rules
+from boldly.ledger.sql.mirror import Mirror
+from boldly.types import Account, Query
+
+
+@dataclass(slots=True)
+class Moment:
+    """A person at the desk, within one transaction, which may be one that `writes`.
+
+    `done` are the queries that got a label in it.
+    """
+
+    connection: Connection
+    rules: Rules
+    queue: Queue
+    mirror: Mirror
+    now: Instant
+    person: Annotator
+    writes: bool
+    done: set[int] = field(default_factory=set[int])
+    _leases: tuple[Held, ...] | None = None
+
+    def leases(self) -> tuple[Held, ...]:
+        """The leases that stand, of everybody."""
+        if self._leases is None:
+            self._leases = leasing.standing(self.connection, self.now, sweep=self.writes)
+        return self._leases
+
+    def held(self) -> list[Held]:
+        """The leases of this person that stand."""
+        return [each for each in self.leases() if each.annotator == self.person.number]
+
+    def changed(self) -> None:
+        """Read the leases anew: some were given or released."""
+        self._leases = None
+
+    def query(self, number: int) -> Query:
+        return self.mirror.query(self.connection, number)
+
+    def asked(self, number: int) -> Asked:
+        """A query and what was done with it."""
+        return self.queue.waiting(number) or self.queue.withdrawn.get(number) or read_asked(self.connection, number)
+
+    def overlap(self, asked: Asked) -> int:
+        return self.rules.overlap if asked.owner is None else 1
+
+    def cost(self, asked: Asked) -> float:
+        """The most that the next answer of somebody new adds to what is reserved."""
+        price = self.rules.price(asked.account)
+        return price if asked.number in self.queue.withdrawn else price * self.overlap(asked)
+
+    def promised(self, account: Account, *, beside: int | None = None) -> list[float]:
+        """What the answers may add that are on somebody's page, query by query, but for one."""
+        costs: dict[int, float] = {}
+        for held in self.leases():
+            if held.query in self.done or held.query == beside:
+                continue
+            asked = self.queue.waiting(held.query) or self.queue.withdrawn.get(held.query)
+            if asked is not None and asked.account == account and self._pays(asked, held.annotator):
+                costs[held.query] = self.cost(asked)
+        return [*costs.values()]
+
+    def _pays(self, asked: Asked, annotator: int) -> bool:
+        """Whether the answer of a person reserves anything in the budget."""
+        begun = bool(asked.played.paid)
+        return annotator not in asked.played.paid if asked.number in self.queue.withdrawn else not begun
+
+    def admits(self, asked: Asked) -> bool:
+        """Whether the budget holds for an answer to this query beside all that are on somebody's page."""
+        if not self._pays(asked, self.person.number):
+            return True
+        return self.fits(asked.account, [*self.promised(asked.account, beside=asked.number), self.cost(asked)])
+
+    def fits(self, account: Account, costs: Sequence[float]) -> bool:
+        """Whether the budget of an account holds for so many more labels at so much each."""
+        *others, last = costs
+        totals = self.totals(account)
+        held = totals.reserved + sum(map(billionths, others))
+        try:
+            replace(totals, open=totals.open + len(others), reserved=held).reserve(last, self.rules.budget(account))
+        except BudgetSpent:
+            return False
+        return True
+
+    def totals(self, account: Account) -> Totals:
+        return spending.totals_of(self.connection, account)
+
+    def taken(self) -> Mapping[int, list[Held]]:
+        """The leases that stand, by their query."""
+        taken: dict[int, list[Held]] = {}
+        for held in self.leases():
+            taken.setdefault(held.query, []).append(held)
+        return taken

@@ -1,0 +1,91 @@
+"""Which query a person is given next."""
+
+from collections.abc import Iterator
+
+from sqlalchemy import select
+
+from boldly.ledger.sql import schema
+from boldly.ledger.sql.desk.leasing import Held
+from boldly.ledger.sql.desk.moment import Moment
+from boldly.ledger.sql.desk.queue import Asked
+from boldly.types import Account
+
+APART = 5
+"""Other choices of a person between a pair and its repetition."""
+
+
+def pick(moment: Moment) -> Asked | None:
+    """The query to put on the person's page, or None where there is none for them.
+
+    Those that check their attention come first, then what nobody has in the order it was asked, then what others
+    withdrew, then what this person skipped once.
+    """
+    taken, person = moment.taken(), moment.person.number
+    affordable: dict[tuple[Account, float], bool] = {}
+
+    def admitted(asked: Asked) -> bool:
+        """All queries of an account at one price are in the same case, so the budget is added up once."""
+        if asked.played.paid:
+            return moment.admits(asked)
+        case = asked.account, moment.cost(asked)
+        if case not in affordable:
+            affordable[case] = moment.admits(asked)
+        return affordable[case]
+
+    for asked in _wanted(moment):
+        if (
+            asked.number not in moment.done
+            and _free(asked, taken.get(asked.number, []), person, moment.overlap(asked))
+            and admitted(asked)
+        ):
+            return asked
+    return None
+
+
+def _wanted(moment: Moment) -> Iterator[Asked]:
+    person, queue = moment.person.number, moment.queue
+    skipped: list[Asked] = []
+    private = [*queue.private.get(person, {}).values()]
+    recent = _recent(moment) if private else set[tuple[int, int, int]]()
+    for asked in private:
+        if person in asked.played.skips:
+            skipped.append(asked)
+        elif asked.pair not in recent:
+            yield asked
+    for asked in queue.open.values():
+        if person in asked.played.skips:
+            skipped.append(asked)
+        elif person not in asked.played.standing:
+            yield asked
+    for asked in queue.withdrawn.values():
+        if asked.owner in (None, person):
+            if person in asked.played.skips:
+                skipped.append(asked)
+            else:
+                yield asked
+    yield from (asked for asked in skipped if person not in asked.played.standing)
+
+
+def _free(asked: Asked, holders: list[Held], person: int, overlap: int) -> bool:
+    """Whether one more person may have it."""
+    played = asked.played
+    if played.settled:  # and withdrawn: one at a time
+        return not holders
+    if any(held.annotator == person for held in holders):
+        return False
+    return (
+        person in played.paid or len(played.paid) + sum(held.annotator not in played.paid for held in holders) < overlap
+    )
+
+
+def _recent(moment: Moment) -> set[tuple[int, int, int]]:
+    """The pairs of the person's newest choices, which would be recognised."""
+    query, choice = schema.queries.c, schema.choices.c
+    newest = (
+        select(query.prompt, query.a, query.b)
+        .join(schema.choices, choice.query == query.number)
+        .where(choice.annotator == moment.person.number)
+        .order_by(choice.number.desc())
+        .limit(APART)
+    )
+    return {(prompt, a, b) for prompt, a, b in moment.connection.execute(newest)}

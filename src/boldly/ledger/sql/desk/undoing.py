@@ -1,0 +1,100 @@
+"""Undoing: a new event that takes back the newest choice of a person, whose pair is on their page again."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from boldly.errors import InvalidInput
+from boldly.ledger.sql import schema
+from boldly.ledger.sql.desk import buying, leasing
+from boldly.ledger.sql.desk.choosing import record, told
+from boldly.ledger.sql.desk.leasing import Held
+from boldly.ledger.sql.desk.moment import Moment
+from boldly.ledger.sql.desk.queue import Asked
+from boldly.ledger.sql.desk.votes import Vote
+from boldly.ledger.sql.desk.words import Action
+
+MOST_HELD = 12
+"""Pairs that one person has on their page at most, those included whose choice they took back."""
+
+_C = schema.choices.c
+_COLUMNS = (_C.number, _C.query, _C.annotator, _C.action, _C.probability, _C.order, _C.seconds, _C.facts, _C.outcome)
+_COUNTED = ("label", "vote", "corrected", "skipped")
+_UNDOINGS = ("undone", "unskipped")
+_AT_ONCE = 30
+
+
+def undo(moment: Moment, key: str) -> tuple[Held, Action] | None:
+    """Take back the newest choice that stands, and give the pair to the person again, with what they had said.
+
+    None where there is nothing to take back: also where somebody else has by now what this person skipped.
+    """
+    known = told(moment, key)
+    if known is not None:
+        if known.action != "undo":
+            raise InvalidInput(f"the key {key!r} belongs to a choice: write a new one for each thing done.")
+        again = next((held for held in moment.held() if held.query == known.query), None)
+        was = again and taken_back(moment, again.query)
+        return (again, was) if again and was else None
+    newest = next(_standing(moment), None)
+    if newest is None or len(moment.held()) >= MOST_HELD:
+        return None
+    asked = moment.asked(newest.query)
+    skipped = newest.outcome == "skipped"
+    if skipped and _gone(moment, asked):
+        return None
+    said = _vote_of(newest)
+    undoing = Vote("undo", None, said.order, None)
+    outcome = "unskipped" if newest.action == "skip" else "undone"
+    record(moment, key, asked.number, undoing, outcome, undoes=newest.number)
+    person = moment.person.number
+    if asked.played.settled and person in asked.played.standing:
+        rest = {number: each for number, each in asked.played.standing.items() if number != person}
+        buying.correct(moment, asked, rest)
+    leasing.done(moment.connection, asked.number, person)
+    seconds = moment.rules.lease_seconds
+    held = leasing.given(moment.connection, asked.number, person, said.order, moment.now, seconds)
+    moment.changed()
+    return held, said.word
+
+
+def taken_back(moment: Moment, query: int) -> Action | None:
+    """What the person had said of a query and took back, where that is the last that they did with it."""
+    mine = select(*_COLUMNS).where(_C.query == query, _C.annotator == moment.person.number).order_by(_C.number)
+    was, undone = None, False
+    for row in moment.connection.execute(mine):
+        if row.outcome in _COUNTED:
+            was, undone = _vote_of(row).word, False
+        undone = undone or row.outcome in _UNDOINGS
+    return was if undone else None
+
+
+def _standing(moment: Moment) -> Iterator[Row[*tuple[Any, ...]]]:
+    """The person's choices that were not taken back, the newest first."""
+    mine = select(*_COLUMNS).where(_C.annotator == moment.person.number).order_by(_C.number.desc()).limit(_AT_ONCE)
+    undone = Counter[int]()
+    rows = moment.connection.execute(mine).all()
+    while rows:
+        for row in rows:
+            if row.outcome in _UNDOINGS:
+                undone[row.query] += 1
+            elif row.outcome in _COUNTED and undone[row.query]:
+                undone[row.query] -= 1
+            elif row.outcome in _COUNTED:
+                yield row
+        rows = moment.connection.execute(mine.where(_C.number < rows[-1].number)).all()
+
+
+def _gone(moment: Moment, asked: Asked) -> bool:
+    """Whether somebody else has, or has answered, what this person skipped."""
+    if moment.queue.waiting(asked.number) is None:
+        return asked.number not in moment.queue.withdrawn
+    holders = moment.taken().get(asked.number, [])
+    others = {held.annotator for held in holders} | asked.played.paid
+    return len(others - {moment.person.number}) >= moment.overlap(asked)
+
+
+def _vote_of(row: Row[*tuple[Any, ...]]) -> Vote:
+    return Vote(row.action, row.probability, row.order, row.seconds)
