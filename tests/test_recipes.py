@@ -10,7 +10,7 @@ from boldly.config.pairing import notes
 from boldly.config.reading import read_config
 from boldly.config.schema import PARTS
 
-NAMES = ["default", "iterative-dpo", "online-dpo", "passive", "selm", "vpo", "xpo"]
+NAMES = ["default", "iterative-dpo", "online-dpo", "passive", "people", "selm", "vpo", "xpo"]
 
 
 def test_the_recipes_are_these():
@@ -41,6 +41,16 @@ def test_passive_is_xpo_without_its_bonus_and_nothing_else():
     for config in (xpo, passive):
         del config["recipe"], config["output"]
     assert xpo == passive
+
+
+def test_people_is_the_default_in_small_rounds_from_the_first_on():
+    default, people = (read_config(flags={"recipe": name}).model_dump() for name in ("default", "people"))
+    assert people["schedule"].pop("labels_per_round") == people["learner"].pop("warmup") == 5
+    assert default["schedule"].pop("labels_per_round") == 16
+    assert default["learner"].pop("warmup") == 64
+    for config in (default, people):
+        del config["recipe"], config["output"]
+    assert people == default
 
 
 def test_xpo_is_algorithm_1():

@@ -42,6 +42,20 @@ _COMMANDS = {
         "It ends with 0 when done, whether or not the claims hold; 1 where an experiment of `all` failed, 2 for what "
         "can't work (nothing was run), 5 where a page can't be written, 130 or 143 when Ctrl-C or SIGTERM stopped it."
     ),
+    "label": (
+        "Serve a page on which people label a run, and train the run beside it.\n\n"
+        "Without a run of that name it makes one: the bundled model on the bundled task, labelled by people, 60 pairs "
+        "in rounds of five. Any key of a configuration is a flag after RUN, as of `boldly run`: --budget 120. It prints "
+        "a personal link for everybody who may label: yours, which shows the dashboard too, and one for each name that "
+        "was ever shared and not revoked. Links stay the same when the page is served again. Without a link nothing is "
+        "shown, on whatever host. For a run whose page is being served, --share and --revoke do that alone.\n\n"
+        "Ctrl-C stops the page and the training; every answer that was acknowledged is kept, and the same command goes "
+        "on. Where another process trains the run, it only serves the page until that one ends. What the training says "
+        "is in train.log in the run's directory.\n\n"
+        "It ends with 130 or 143 when Ctrl-C or SIGTERM stopped it, as a page has no end of its own: that is no "
+        "failure. It ends with 0 where it only printed links, 2 for what can't work, 5 where the ledger can't be "
+        "written, and what the training ended with where that failed before the page was served."
+    ),
     "status": "Show where a run stands: labels, budget, and how its newest iterate does.",
     "tell": (
         "Tell a run what people say: which response is better, of queries that wait in its ledger.\n\n"

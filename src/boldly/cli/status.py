@@ -89,17 +89,19 @@ def _state(run: Path, budget: object) -> str:
     lock = run / f"{LEDGER_FILE}.lock"
     if is_held(lock):
         return f"running, {holder_of(lock)}"
-    ended = _ended(run)
-    if ended.get("budget") != budget:
+    found = ended(run, budget)
+    if found is None:
         return "stopped, the same command continues"
-    return "ended before its labels, as the money is spent" if ended.get("short") else "done"
+    return "ended before its labels, as the money is spent" if found.get("short") else "done"
 
 
-def _ended(run: Path) -> Mapping[str, Any]:
+def ended(run: Path, budget: object) -> Mapping[str, Any] | None:
+    """What a run ended with under this budget; None where it has not."""
     try:
-        return json.loads((run / "result.json").read_text(encoding="utf-8"))
+        found = json.loads((run / "result.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return {}
+        return None
+    return found if found.get("budget") == budget else None
 
 
 def _there(path: Path) -> str | None:
