@@ -16,7 +16,13 @@ from boldly.learner import Pool
 from boldly.ledger import Ledger
 from boldly.policy import Policy
 from boldly.randomness import derive
-from boldly.types import Candidates, Comparison, comparisons
+from boldly.types import Candidates, Comparison, Label, comparisons
+
+
+def known(ledger: Ledger, before: int) -> list[Label]:
+    """The training labels of the rounds before a round, in the order of their queries, whoever was answered first."""
+    labels = (label for label in ledger.labels() if label.query.round < before)
+    return sorted(labels, key=lambda label: (label.query.round, label.query.place))
 
 
 @dataclass(slots=True)
@@ -32,7 +38,7 @@ class Beliefs:
     _features: dict[int, Float[Tensor, "responses features"]] = field(default_factory=dict, init=False)
     _bought: dict[int, Float[Tensor, "pairs 2 features"]] = field(default_factory=dict, init=False)
     _moments: tuple[Tensor, Tensor] | None = field(default=None, init=False)
-    _fitted: tuple[tuple[int, ...], Ensemble] | None = field(default=None, init=False)
+    _fitted: tuple[tuple[tuple[int, float], ...], Ensemble] | None = field(default=None, init=False)
 
     def see(self, t: int, candidates: Sequence[Candidates]) -> None:
         """Add a round's candidates to the pool and drop the round that leaves the window.
@@ -79,8 +85,8 @@ class Beliefs:
 
     def ensemble(self, before: int) -> Ensemble:
         """The hypotheses that the labels of the rounds before `before` leave."""
-        data = [c for c in comparisons(self.ledger.labels()) if c.query.round < before]
-        labels = tuple(c.sequence for c in data)
+        data = comparisons(known(self.ledger, before))
+        labels = tuple((c.sequence, c.label) for c in data)
         if self._fitted is None or self._fitted[0] != labels:
             self._fitted = (labels, self._fit(data))
         return self._fitted[1]

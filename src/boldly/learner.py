@@ -27,9 +27,9 @@ class Pool:
 class Evidence:
     """Everything that round number `round` may learn from.
 
-    `comparisons` are those of every round, in the order they were bought. `spent` is the share of the label budget
-    that is used up. `pool` and `hypotheses` are there where the run fits reward hypotheses. `log_probs` scores
-    responses under a frozen policy, each only once in a run.
+    `comparisons` are those of every round up to this one, in the order of their queries. `spent` is the share of the
+    label budget that is used up. `pool` and `hypotheses` are there where the run fits reward hypotheses. `log_probs`
+    scores responses under a frozen policy, each only once in a run.
     """
 
     round: int

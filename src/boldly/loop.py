@@ -1,5 +1,3 @@
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-# torch leaves these unannotated.
 """The loop: Algorithm 1 of Exploratory Preference Optimization (arXiv 2405.21046), with every part of it named.
 
     for t = 0, 1, ...:
@@ -11,29 +9,32 @@
 `rounds` is that, written down. People, a cluster or a crash can sit between the steps: what was asked and told is in
 the ledger, what was learned is in the archive, and everything drawn at random is drawn from counters. So a loop that
 is built again on both goes on where the last one stopped, and ends as if it had never stopped.
+
+With `Schedule.ahead` the queries of further rounds are stored before a round is learned from, and people label them
+meanwhile: `boldly.drawing` says what they are drawn from.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from itertools import accumulate
 from statistics import fmean
 from typing import Literal, Protocol, TypeVar, runtime_checkable
 
-import torch
 from torch import Tensor
 
-from boldly.beliefs import Beliefs
+from boldly.beliefs import Beliefs, known
+from boldly.drawing import Drawing, Parts, Pool, Schedule
 from boldly.errors import BudgetSpent, InvalidInput, WaitingForLabels
-from boldly.hypotheses import Hypotheses
-from boldly.learner import Evidence, Learner, StepReport
-from boldly.ledger import Budget, Ledger, Step
+from boldly.learner import Evidence, StepReport
+from boldly.ledger import Budget, Ledger, Spent, Step
 from boldly.ledger.scores import Scores
 from boldly.oracles import Following, Oracle, answer
 from boldly.policy import Iterates, Policy
 from boldly.randomness import derive
-from boldly.references import Reference
-from boldly.samplers import Sampler
-from boldly.selectors import Pick, View, payable
 from boldly.types import Candidates, Label, Prompt, Query, Verdict, comparisons
+
+_ROUNDING = 1e-9
+"""Money is counted in billionths."""
 
 
 @runtime_checkable
@@ -64,30 +65,6 @@ def _silent(phase: Phase) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """What a recipe is made of. Give `hypotheses` where the selector or the learner decides by them.
-
-    `payable` says which pairs of responses may be bought, whatever the selector thinks.
-    """
-
-    sampler: Sampler
-    selector: Callable[[View, int], list[Pick]]
-    reference: Reference
-    learner: Learner
-    hypotheses: Hypotheses | None = None
-    payable: Callable[[Candidates], list[tuple[int, int]]] = payable
-
-
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """How much happens in a round: labels, prompts sampled for each of them, rounds of candidates kept in the pool."""
-
-    labels_per_round: int = 16
-    prompts_per_label: int = 1
-    window: int = 16
-
-
-@dataclass(frozen=True, slots=True)
 class Round:
     """What happened in one round: what it sampled and bought, and the policy that it ended with."""
 
@@ -105,7 +82,8 @@ class Loop:
 
     `policy` is the one being trained; it equals the newest iterate of `archive`, which holds its frozen past. With a
     `pool` the queries are not sampled but chosen among the recorded pairs that it says no earlier query has asked for.
-    `announce` is called with "sampling" and "learning" when that begins, and with "labelling" at every label.
+    `announce` is called with "sampling" and "learning" when that begins, and with "labelling" at every label. `bound`
+    is the most that a label of a query costs: a round ahead asks for no more than the money reaches for.
     """
 
     policy: Policy
@@ -117,10 +95,11 @@ class Loop:
     schedule: Schedule = field(default_factory=Schedule)
     seed: int = 0
     announce: Callable[[Phase], None] = _silent
-    pool: Callable[[Sequence[Query]], Sequence[Candidates]] | None = None
+    pool: Pool | None = None
+    bound: Callable[[Query], float] | None = None
     short: BudgetSpent | None = field(default=None, init=False)
     _beliefs: Beliefs | None = field(default=None, init=False)
-    _drawn: tuple[int, list[Candidates]] = field(default=(-1, []), init=False)
+    _drawn: dict[int, list[Candidates]] = field(default_factory=dict[int, list[Candidates]], init=False)
 
     def __post_init__(self) -> None:
         if not self.prompts:
@@ -128,7 +107,7 @@ class Loop:
         if self.parts.hypotheses is not None:
             base, window = self.archive[0], self.schedule.window
             self._beliefs = Beliefs(base, self.parts.hypotheses, self.ledger, window, self.seed)
-            for t in {0, *range(max(0, self.t - window), self.t)} - {self.t}:
+            for t in sorted({0, *range(max(0, self.t - window), self.t)} - {self.t}):
                 self._beliefs.see(t, self.archive.candidates(t))
 
     @property
@@ -139,11 +118,7 @@ class Loop:
     @property
     def left(self) -> int:
         """How many labels may still be bought in this round."""
-        if self.short is not None:
-            return 0
-        spent, limit = self.ledger.spent(), self.budget.labels
-        rest = self.schedule.labels_per_round if limit is None else limit - spent.labels - spent.open
-        return max(0, min(rest, self.schedule.labels_per_round))
+        return self._left(self.t)
 
     @property
     def asked(self) -> bool:
@@ -163,12 +138,15 @@ class Loop:
     def ask(self) -> tuple[Query, ...]:
         """The queries of this round that wait for a label; sampled, selected and stored when first asked for.
 
-        Empty where no two payable responses could be found, or where nothing is left to spend.
+        Those of the rounds ahead are stored with them. Empty where no two payable responses could be found, or where
+        nothing is left to spend.
         """
-        self.announce("sampling")
-        if not self.asked and self.left:
-            self.ledger.record_round(self.t, policy=self.policy.name, reference=self.reference.name)
-            self.ledger.ask(self._select(self.left) if self.pool is None else self._choose(self.pool, self.left))
+        for number in range(self.t, self.t + self.schedule.ahead + 1):
+            if not self.ledger.queries(number):
+                queries = self._draw(number) if self._left(number) else []
+                if not queries:
+                    break
+                self.ledger.ask(queries)
         return self.ledger.waiting(self.t)
 
     def tell(self, verdicts: Iterable[tuple[Query, Verdict]], *, source: str) -> None:
@@ -208,13 +186,13 @@ class Loop:
         """
         self.announce("learning")
         t, reference = self.t, self.reference
-        candidates = self._candidates() if self.pool is None or self._beliefs else []
-        labels = self.ledger.labels()
+        labels = known(self.ledger, before=t + 1)
         newest = tuple(label for label in labels if label.query.round == t)
         if not newest:
             raise WaitingForLabels(
                 f"round {t} has not one label: `ask` for its queries and `tell` their verdicts first."
             )
+        candidates = self._seen()
         evidence = Evidence(
             round=t,
             comparisons=comparisons(labels),
@@ -239,107 +217,80 @@ class Loop:
         )
         return Round(t, self.policy, reference.name, tuple(candidates), newest, steps)
 
-    def _candidates(self) -> list[Candidates]:
-        """This round's candidates, drawn when they are first needed."""
-        if self._drawn[0] != self.t:
-            self._drawn = (self.t, self._sample(self._prompts(), extra=0))
-            if self._beliefs:
-                self._beliefs.see(self.t, self._drawn[1])
-        return self._drawn[1]
+    def _left(self, number: int) -> int:
+        """How many queries a round may ask: what waits already in the rounds since this one is as good as bought."""
+        if self.short is not None:
+            return 0
+        spent, waiting = self._owed(number)
+        most, limit = self.schedule.labels_per_round, self.budget.labels
+        rest = most if limit is None else limit - spent.labels - max(spent.open, len(waiting))
+        return max(0, min(rest, most))
 
-    def _sample(self, prompts: Sequence[Prompt], extra: int) -> list[Candidates]:
-        seed = derive(self.seed, "round", self.t, "sample", extra)
-        return self.parts.sampler(self.policy, self.reference, prompts, seed=seed)
+    def _owed(self, number: int) -> tuple[Spent, list[Query]]:
+        """What is spent, and what waits in the rounds from this one to another: at one instant, as people answer."""
 
-    def _select(self, count: int) -> list[Query]:
-        """`count` queries; where the round's prompts hold fewer payable pairs, from up to three further draws."""
-        queries = self._queries(self._candidates(), count, extra=0)
-        for extra in range(1, 4):
-            if len(queries) < count:
-                more = self._queries(self._sample(self._further_prompts(extra), extra), count - len(queries), extra)
-                queries += [_at_place(query, len(queries) + i) for i, query in enumerate(more)]
-        return queries
+        def read() -> tuple[Spent, list[Query]]:
+            return self.ledger.spent(), [query for t in range(self.t, number) for query in self.ledger.waiting(t)]
 
-    def _choose(self, pool: Callable[[Sequence[Query]], Sequence[Candidates]], count: int) -> list[Query]:
-        """`count` queries about recorded pairs, chosen as sampled ones are; the reference draws what to explore."""
-        if self._beliefs:
-            self._candidates()
-        left = pool([query for t in range(self.t) for query in self.ledger.queries(t)])
-        generator = torch.Generator().manual_seed(derive(self.seed, "round", self.t, "pool"))
-        order = torch.randperm(len(left), generator=generator).tolist()
-        size = self.schedule.labels_per_round * self.schedule.prompts_per_label
-        queries: list[Query] = []
-        for extra, start in enumerate(range(0, len(order), size), start=1):
-            if len(queries) < count:
-                candidates = [left[i] for i in order[start : start + size]]
-                more = self._queries(candidates, count - len(queries), extra)
-                queries += [_at_place(query, len(queries) + i) for i, query in enumerate(more)]
-        seed = derive(self.seed, "round", self.t, "explore")
-        drawn = self.reference.sample([query.prompt for query in queries], 1, seed=seed) if queries else []
-        return [replace(query, explore=explore) for query, (explore,) in zip(queries, drawn, strict=True)]
+        return read() if number == self.t else self.ledger.together(read)
 
-    def _queries(self, candidates: list[Candidates], count: int, extra: int) -> list[Query]:
-        picks = self.parts.selector(self._view(candidates, extra), count)[:count]
-        self._check(picks, candidates)
-        reference = self.reference.name
-        return [_query(candidates[pick.candidates], pick, self.t, i, reference) for i, pick in enumerate(picks)]
+    def _seen(self) -> list[Candidates]:
+        """This round's candidates, after which those of the rounds ahead that are asked are in the pool too."""
+        if self.pool is not None and self._beliefs is None:
+            return []
+        candidates = self._candidates(self.t)
+        for number in range(self.t + 1, self.t + self.schedule.ahead + 1 if self._beliefs else 0):
+            if self.ledger.queries(number):
+                self._candidates(number)
+        return candidates
 
-    def _check(self, picks: Sequence[Pick], candidates: Sequence[Candidates]) -> None:
-        seen: set[tuple[int, frozenset[int]]] = set()
-        for i, a, b in picks:
-            pair = (i, frozenset((a, b)))
-            payable = self.parts.payable(candidates[i]) if 0 <= i < len(candidates) else []
-            if pair in seen or not {(a, b), (b, a)} & set(payable):
-                raise InvalidInput(
-                    f"the selector picked {Pick(i, a, b)}, which can't be bought: the two responses are equal, empty, "
-                    "cut or not there, or it was picked before. Choose among the pairs that "
-                    "`boldly.selectors.payable(candidates)` returns, each once."
-                )
-            seen.add(pair)
+    def _within_money(self, number: int, queries: list[Query]) -> list[Query]:
+        """As many queries of a round ahead as the money reaches for, beside those that wait already."""
+        if self.bound is None or self.budget.money is None or number == self.t:
+            return queries
+        spent, waiting = self._owed(number)
+        owed = spent.money + sum(map(self.bound, waiting[spent.open :]))  # what is open is in the money that is spent
+        most = self.budget.money + _ROUNDING
+        return [
+            query
+            for query, cost in zip(queries, accumulate(map(self.bound, queries)), strict=True)
+            if owed + cost <= most
+        ]
 
-    def _view(self, candidates: list[Candidates], extra: int) -> View:
-        t, beliefs = self.t, self._beliefs
-        flat = [(c.prompt, response) for c in candidates for response in c.responses]
-        sizes = [len(c.responses) for c in candidates]
-
-        def log_ratios() -> list[Tensor]:
-            prompts, responses = [prompt for prompt, _ in flat], [response for _, response in flat]
-            scores = Scores(self.ledger)
-            ratios = scores(self.policy, prompts, responses) - scores(self.reference, prompts, responses)
-            return list(ratios.split(sizes))
-
-        def features() -> list[Tensor]:
-            assert beliefs is not None
-            rows = beliefs.describe(candidates) if extra else beliefs.features(t)
-            return list(rows.split(sizes))
-
-        return View(
-            candidates,
-            seed=derive(self.seed, "round", t, "select", extra),
-            labels=sum(label.query.round < t for label in self.ledger.labels()),
-            read_log_ratios=log_ratios,
-            read_features=features,
-            hypotheses=beliefs.ensemble(before=t) if beliefs else None,
-            bought=beliefs.bought(before=t) if beliefs else None,
+    def _drawing(self, number: int) -> Drawing:
+        by = self.schedule.drawn_by(number)
+        return Drawing(
+            number=number,
+            known=by,
+            policy=self.policy if by == self.t else self.archive[by],
+            reference=self.parts.reference(by, self.archive),
+            prompts=self.prompts,
+            parts=self.parts,
+            schedule=self.schedule,
+            ledger=self.ledger,
+            seed=self.seed,
+            beliefs=self._beliefs,
         )
 
-    def _prompts(self) -> list[Prompt]:
-        """The prompts of this round: the next ones of a sequence that is shuffled anew in every pass."""
-        size, n = self.schedule.labels_per_round * self.schedule.prompts_per_label, len(self.prompts)
-        order: dict[int, list[int]] = {}
-        chosen: list[Prompt] = []
-        for position in range(self.t * size, (self.t + 1) * size):
-            epoch, place = divmod(position, n)
-            if epoch not in order:
-                generator = torch.Generator().manual_seed(derive(self.seed, "prompts", epoch))
-                order[epoch] = torch.randperm(n, generator=generator).tolist()
-            chosen.append(self.prompts[order[epoch][place]])
-        return chosen
+    def _draw(self, number: int) -> list[Query]:
+        """The queries of a round, as they are stored."""
+        self.announce("sampling")
+        drawing, count = self._drawing(number), self._left(number)
+        self.ledger.record_round(number, policy=drawing.policy.name, reference=drawing.reference.name)
+        candidates = self._candidates(number) if self.pool is None or self._beliefs else []
+        queries = drawing.select(candidates, count) if self.pool is None else drawing.choose(self.pool, count)
+        return self._within_money(number, queries)
 
-    def _further_prompts(self, extra: int) -> list[Prompt]:
-        generator = torch.Generator().manual_seed(derive(self.seed, "round", self.t, "prompts", extra))
-        size = self.schedule.labels_per_round * self.schedule.prompts_per_label
-        return [self.prompts[i] for i in torch.randint(len(self.prompts), (size,), generator=generator).tolist()]
+    def _candidates(self, number: int) -> list[Candidates]:
+        """A round's candidates, drawn when they are first needed, after those of the rounds before."""
+        if number not in self._drawn:
+            if self._beliefs and number > self.t:
+                self._candidates(number - 1)
+            self._drawn = {t: drawn for t, drawn in self._drawn.items() if t >= self.t}
+            self._drawn[number] = self._drawing(number).candidates()
+            if self._beliefs:
+                self._beliefs.see(number, self._drawn[number])
+        return self._drawn[number]
 
 
 Queries = TypeVar("Queries")
@@ -406,13 +357,3 @@ def _require_verdict(given: object) -> None:
             f"{given!r} is no verdict; write `Preference(p)` with the probability p that a is better, `Tie()`, "
             "`BothBad()`, `Abstention()` or `Failure(reason)`."
         )
-
-
-def _query(candidates: Candidates, pick: Pick, t: int, place: int, reference: str) -> Query:
-    a, b = candidates.responses[pick.a], candidates.responses[pick.b]
-    explore = next((response for response in (b, a, *candidates.responses) if response.origin == reference), None)
-    return Query(candidates.prompt, a, b, t, place, explore)
-
-
-def _at_place(query: Query, place: int) -> Query:
-    return Query(query.prompt, query.a, query.b, query.round, place, query.explore)
