@@ -57,6 +57,7 @@ CHOSEN = {
 RATIOS = (2e-4, 2e-3, 2e-2, 0.2, 2.0)
 RECIPES = [
     Row("default", {"recipe": "default"}, 5, 256),
+    Row("people", {"recipe": "people"}, 5, 100, every=5),
     Row("online-dpo", DPO, 5, 3584, every=128, until=0.70),
     *(Row(name, {"recipe": name}, 5, 2048, every=128) for name in ("xpo", "passive")),
     *(Row(name, {"recipe": name}, 5, 1024, every=128) for name in ("selm", "vpo", "iterative-dpo")),

@@ -94,6 +94,22 @@ def test_a_lock_whose_holder_is_gone_holds_nothing(a_run: Callable[[str], Path],
         assert "state     stopped" in shown(run, capsys)
 
 
+def test_where_people_are_waited_for_it_names_the_page(
+    a_run: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+):
+    run = a_run("one")
+    assert "waiting   1 queries without a label\n" in shown(run, capsys)
+    config = run / "config.yaml"
+    text = config.read_text(encoding="utf-8")
+    assert "oracle:\n  name: bradley_terry\n" in text
+    for people in (
+        text.replace("oracle:\n  name: bradley_terry\n", "oracle:\n  name: people\n", 1),
+        text.replace("consistency: null", "consistency: {oracle: {name: people}}", 1),
+    ):
+        config.write_text(people, encoding="utf-8")
+        assert f"1 queries without a label: `boldly label {run}` shows them to people\n" in shown(run, capsys)
+
+
 def test_a_folder_without_a_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["status"]) == 2
     assert "there is no run in runs/: write `boldly status DIR`" in capsys.readouterr().err

@@ -61,6 +61,7 @@ def read_status(run: Path) -> dict[str, Any]:
         "bought": training.bought,
         "budget": config.get("budget"),
         "waiting": waiting,
+        "people": answered_by_people(config),
         "open": training.open,
         "failed": training.failed,
         "unknown": training.unknown,
@@ -75,6 +76,12 @@ def read_status(run: Path) -> dict[str, Any]:
         "model": _there(run / "model"),
         "report": _there(run / "report.html"),
     }
+
+
+def answered_by_people(config: Mapping[str, Any]) -> bool:
+    """Whether people answer any queries of a run: those it trains on, or those that judge or check it."""
+    sections = (config, config.get("evaluation") or {}, config.get("consistency") or {})
+    return any((section.get("oracle") or {}).get("name") == "people" for section in sections)
 
 
 def _figures(record: Record) -> Mapping[str, Any]:
@@ -139,7 +146,8 @@ def _as_text(found: Mapping[str, Any]) -> str:
         ("labels", _labels(found)),
     ]
     if found["waiting"]:
-        rows.append(("waiting", f"{found['waiting']} queries without a label"))
+        page = f": `boldly label {found['run']}` shows them to people" if found["people"] else ""
+        rows.append(("waiting", f"{found['waiting']} queries without a label{page}"))
     if found["failed"] or found["unknown"]:
         unknown = f", {found['unknown']} with an unknown end" if found["unknown"] else ""
         rows.append(("failed", f"{found['failed']} attempts without an answer{unknown}"))
