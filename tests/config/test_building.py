@@ -58,6 +58,15 @@ def test_the_oracle_is_the_bundled_tasks():
     assert (oracle.name, oracle.bound(query())) == ("bradley_terry:boldly.data.task:reward", 0.5)
 
 
+@pytest.mark.parametrize(
+    ("flags", "ahead"),
+    [({}, 0), ({"oracle": "people"}, 1), ({"oracle": "people", "labels": "runs/other"}, 0)]
+    + [({"oracle": oracle, "schedule.ahead": n}, int(n)) for oracle in ("self", "people") for n in "04"],
+)
+def test_nobody_but_people_is_asked_ahead_by_itself(flags: dict[str, str], ahead: int):
+    assert schedule(read_config(flags=flags)).ahead == ahead
+
+
 def test_sections_become_what_they_describe():
     flags = {"recipe": "xpo", "schedule.window": "3", "generation.temperature": "0.5", "seed": "4"}
     config = read_config(flags={**flags, "adapter": "{rank: 2, targets: [q_proj]}"})

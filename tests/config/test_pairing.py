@@ -72,6 +72,18 @@ def test_the_projection_needs_hypotheses_and_a_pool_with_the_references_response
     assert "weighs a pool by responses that the reference drew" in line
 
 
+@pytest.mark.parametrize("ahead", [{"schedule__ahead": "1"}, {"oracle": "people"}])
+def test_a_pool_of_the_newest_reference_can_not_be_drawn_ahead(ahead: dict[str, str]):
+    (line,) = refusal(reference="previous", **ahead)
+    assert "drawn by an earlier reference" in line
+    assert line.endswith("write `--schedule.ahead 0`.")
+    for reference in ("fixed", "{name: moving_average, tau: 0.0}"):
+        named = {name.replace("__", "."): value for name, value in ahead.items()}
+        assert read_config(flags={**named, "reference": reference}).ahead == 1
+    assert read_config(flags={"reference": "previous", "oracle": "people", "schedule.ahead": "0"}).ahead == 0
+    assert read_config(flags={"recipe": "selm", "schedule.ahead": "1"}).reference.name == "previous"
+
+
 def test_an_implicit_margin_against_the_policy_itself_is_refused():
     (line,) = refusal(recipe="iterative-dpo", selector="best_and_worst_implicit")
     assert "is 0 for every response" in line

@@ -28,6 +28,10 @@ def test_whoever_is_named_is_stood_in_for_with_their_habits(oracle: dict[str, An
     assert build_oracle(found.oracle).name.startswith("bradley_terry")
 
 
+def test_rounds_are_drawn_as_far_ahead_as_for_whoever_is_named():
+    assert [rehearsed(config(oracle)).ahead for oracle in (JUDGE, {"name": "people"})] == [0, 1]
+
+
 def test_the_price_is_that_of_the_oracle():
     assert rehearsed(config({"name": "people", "price": 0.4})).oracle.options["price"] == 0.4
     assert 2 * 1024 * 10e-6 < rehearsed(config(JUDGE)).oracle.options["price"] < 2 * 1024 * 10e-6 + 0.01

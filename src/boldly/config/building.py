@@ -35,7 +35,7 @@ def build_oracle(part: Part) -> Oracle:
 
 
 def schedule(config: RunConfig) -> Schedule:
-    return Schedule(**config.schedule.model_dump())
+    return Schedule(**config.schedule.model_dump() | {"ahead": config.ahead})
 
 
 def generation(config: RunConfig) -> Generation:

@@ -29,6 +29,7 @@ def check_pairing(config: RunConfig, settings: Settings) -> list[Problem]:
         _pool,
         _implicit,
         _hypotheses,
+        _ahead,
         _budget,
         _bundled_task,
         _merge,
@@ -166,6 +167,19 @@ def _hypotheses(config: RunConfig, settings: Settings) -> Iterator[Problem]:
             _set_last(settings, (reader.split()[0],), ("hypotheses",)),
             f"the {reader} decides by reward hypotheses, but none are fitted",
             (("hypotheses",), {}),
+        )
+
+
+def _ahead(config: RunConfig, settings: Settings) -> Iterator[Problem]:
+    """A round that is asked ahead was drawn by the reference of an earlier one, which a pool has to hold too."""
+    reference = config.reference.name
+    moves = reference != "fixed" and config.reference.options.get("tau") != 0.0
+    if config.ahead and moves and LEARNERS[config.learner.name].hypotheses:
+        yield Problem(
+            _set_last(settings, ("schedule", "ahead"), ("reference",), ("learner",)),
+            f"a round that is asked ahead is drawn by an earlier reference, and the learner `{config.learner.name}` "
+            f"weighs a pool by responses of the newest one, which `{reference}` changes in every round",
+            (("schedule", "ahead"), 0),
         )
 
 

@@ -46,6 +46,9 @@ class ScheduleConfig(Section):
         default=1, description="prompts sampled for each label, for the selector to choose from"
     )
     window: Positive = Field(default=16, description="rounds whose candidates stay in the pool")
+    ahead: Annotated[int, Field(ge=0, le=4)] | Literal["auto"] = Field(
+        default="auto", description="rounds asked before they are needed; auto is 1 where people label, else 0"
+    )
 
 
 class GenerationConfig(Section):
@@ -150,6 +153,13 @@ class RunConfig(Section):
     def bundled(self) -> bool:
         """Whether the model is one of those that come with boldly."""
         return self.model in ("bundled", "bundled-rare")
+
+    @property
+    def ahead(self) -> int:
+        """How many rounds are asked before they are needed: those of people, who would wait for the learner."""
+        if self.schedule.ahead == "auto":
+            return int(self.oracle.name == "people" and not self.labels)
+        return self.schedule.ahead
 
 
 PARTS = ("oracle", "sampler", "selector", "reference", "objective", "learner")

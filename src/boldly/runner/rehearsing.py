@@ -16,13 +16,15 @@ def rehearsed(config: RunConfig) -> RunConfig:
 
     The labeller has a hidden reward and the habits of the oracle's kind (`boldly.oracles.rehearsal`), or the options
     that the key `rehearsal` gives; it takes the oracle's bound as its price, for responses of the greatest length.
-    An oracle that is simulated already stays.
+    An oracle that is simulated already stays. Rounds are drawn as far ahead as they would be for the oracle.
     """
     labeller = config.oracle
     if labeller.name != "bradley_terry":
         options = {"price": _price(config), **KNOBS[config.oracle.name], **(config.rehearsal or {})}
         labeller = Part.model_validate({"name": "bradley_terry", "function": REWARD, "seed": config.seed, **options})
     changes: dict[str, Any] = {"oracle": labeller, "output": f"{config.output}-rehearsal", "ledger": "", "labels": ""}
+    if config.ahead:
+        changes["schedule"] = config.schedule.model_copy(update={"ahead": config.ahead})
     changes["evaluation"] = config.evaluation.model_copy(update={"oracle": None})
     if config.consistency is not None:
         changes["consistency"] = config.consistency.model_copy(update={"oracle": None})
