@@ -1,0 +1,392 @@
+// Pair after pair: an answer is stored before the next pair is shown, and none is lost when the network is.
+
+import { Refused, get, post } from "./label.api.js";
+import { forgetTime, look, secondsOf } from "./label.clock.js";
+import { actionOf } from "./label.keys.js";
+import * as store from "./label.store.js";
+import * as view from "./label.view.js";
+
+const data = document.body.dataset;
+const settings = { confirm: data.confirm === "true", guard: Number(data.guard) };
+const at = (id) => document.getElementById(id);
+const wait = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
+
+const LONGEST_WAIT = 15; // seconds between two tries of sending
+const POLLS = [2, 2, 2, 3, 5, 8, 10]; // seconds between two looks for a pair
+const LOCKED = "Your link doesn't open this page any more. Open your personal link again; what you answered is kept on this machine.";
+
+const RAN_OUT = "The time for that pair ran out; here is another one.";
+
+const queue = []; // the pairs on this page; the first is the one to be judged
+let state = null;
+let shown = null; // lease of the pair that is on screen
+let appeared = 0;
+let picked = null; // a choice that waits to be confirmed
+let sending = null; // the answer that is on its way
+let fetching = false;
+let undoing = false;
+let raw = store.prefersRaw();
+let undoKey = null;
+let polls = 0;
+let pollTimer = 0;
+let beatTimer = 0;
+let lastBeat = performance.now();
+let wake = () => {};
+
+// --- pairs ---------------------------------------------------------------------------------------------------------
+
+const leases = () => queue.map((pair) => pair.lease);
+const holding = (without) => [...new Set([...leases(), ...store.elsewhere()])].filter((lease) => lease !== without).slice(0, 8);
+
+function adopt(pair, first = false) {
+  if (!pair || leases().includes(pair.lease)) return;
+  if (first) queue.unshift(pair);
+  else queue.push(pair);
+}
+
+function discard(gone) {
+  for (const lease of gone) forgetTime(lease);
+  queue.splice(0, queue.length, ...queue.filter((pair) => !gone.includes(pair.lease)));
+}
+
+function learn(answer) {
+  state = answer.state;
+  view.showState(state);
+}
+
+/** Bring the screen in line with the queue. */
+function show(note = "") {
+  const [pair] = queue;
+  store.claim(leases());
+  if (pair && pair.lease !== shown) {
+    shown = pair.lease;
+    picked = null;
+    view.showPair(pair, raw, note);
+    appeared = performance.now();
+    look(shown);
+    polls = 0;
+  } else if (!pair) {
+    shown = null;
+    look(null);
+    rest();
+  }
+  title();
+  plan();
+}
+
+function rest() {
+  if (!state) return;
+  const thanks = `Thank you: you labelled ${state.mine} ${state.mine === 1 ? "pair" : "pairs"}.`;
+  if (state.phase === "ended") {
+    view.showRest("This run is done", thanks, "", false);
+    return;
+  }
+  const theirs = state.wanted > 0 && state.waiting > 0 && state.phase === "labelling";
+  const more = theirs ? "The pairs that still wait are on other people's pages, or were skipped." : "";
+  const titles = { learning: "The model is learning", stopped: "Nobody trains at the moment" };
+  view.showRest(titles[state.phase] ?? "No pair waits for you", `${view.sentence(state.message)}.`, more, state.phase !== "stopped");
+}
+
+function title() {
+  const names = { ended: "Done", learning: "The model is learning", stopped: "Stopped" };
+  let words = shown ? "Which answer is better?" : (names[state?.phase] ?? "Waiting for pairs");
+  if (!at("banner").hidden) words = sending ? "Not stored yet" : "No connection";
+  else if (shown && document.hidden) words = "● A pair waits for you";
+  document.title = `${words} · boldly`;
+}
+
+/** Ask for a further pair, unless two are here. */
+async function more() {
+  if (fetching || queue.length > 1 || sending) return;
+  fetching = true;
+  try {
+    for (let tries = 0; tries < 2; tries++) {
+      const answer = await get("/api/pair", "holding", holding());
+      learn(answer);
+      connected();
+      if (!answer.pair || !store.elsewhere().includes(answer.pair.lease)) {
+        const first = queue.length === 0;
+        adopt(answer.pair);
+        if (first && answer.pair) view.announce("A pair to judge.");
+        fetching = false;
+        show();
+        if (first && answer.pair) more();
+        return;
+      }
+    }
+  } catch (error) {
+    disconnected(error);
+  }
+  fetching = false;
+  plan();
+}
+
+/** Look again later while there is no pair; keep the leases of those that are here. */
+function plan() {
+  clearTimeout(pollTimer);
+  if (!queue.length && !sending) {
+    pollTimer = setTimeout(more, POLLS[Math.min(polls++, POLLS.length - 1)] * 1000);
+  }
+  clearTimeout(beatTimer);
+  if (queue.length) {
+    const third = Math.max(1, Math.min(...queue.map((pair) => pair.expires_in)) / 3);
+    const since = (performance.now() - lastBeat) / 1000;
+    beatTimer = setTimeout(beat, Math.max(0.2, Math.min(third, third - since + 0.05)) * 1000);
+  } else {
+    lastBeat = performance.now();
+  }
+}
+
+async function beat() {
+  lastBeat = performance.now();
+  if (document.hidden || !queue.length) return;
+  const asked = leases();
+  try {
+    const answer = await post("/api/beat", { leases: asked });
+    learn(answer);
+    connected();
+    const gone = answer.gone.filter((lease) => lease !== sending?.lease && leases().includes(lease));
+    const lost = gone.includes(shown);
+    discard(gone);
+    if (lost) view.announce(RAN_OUT);
+    show(lost ? RAN_OUT : "");
+    if (gone.length) more();
+  } catch (error) {
+    disconnected(error);
+    plan();
+  }
+}
+
+// --- the server is there, or not ------------------------------------------------------------------------------------
+
+function connected() {
+  if (sending?.late) return;
+  view.banner("");
+  title();
+}
+
+function disconnected(error) {
+  if (sending) return;
+  const locked = error instanceof Refused && (error.status === 401 || error.status === 403);
+  view.banner(locked ? LOCKED : `${error.message} Trying again by itself.`);
+  title();
+}
+
+/** Wait before the same thing is sent again: longer each time, but not when there is a reason to try at once. */
+async function pause(tries, error) {
+  const locked = error instanceof Refused;
+  const seconds = Math.max(error.seconds ?? 0, locked ? 2 * LONGEST_WAIT : Math.min(LONGEST_WAIT, 2 ** tries));
+  const early = new Promise((done) => (wake = done));
+  const kept = `${error.message} Your answer is kept on this machine and is sent again by itself.`;
+  view.banner(locked ? LOCKED : kept, () => wake());
+  title();
+  await Promise.race([wait(seconds * (0.8 + 0.4 * Math.random())), early]);
+}
+
+/** Send an answer until the server has stored it or said that it can't be. */
+async function deliver(record) {
+  sending = record;
+  for (let tries = 0; ; tries++) {
+    try {
+      const answer = await post("/api/choice", { ...record, holding: holding(record.lease) });
+      store.forget(record.key);
+      learn(answer);
+      return answer;
+    } catch (error) {
+      if (error instanceof Refused && error.status !== 401 && error.status !== 403) {
+        store.forget(record.key);
+        return { refused: error };
+      }
+      if (!sending.late) sending = { ...sending, late: true };
+      await pause(tries, error);
+    }
+  }
+}
+
+// --- what a person does ----------------------------------------------------------------------------------------------
+
+function ready() {
+  if (sending) {
+    view.hint("One moment: your last answer isn't stored yet.");
+    return false;
+  }
+  return shown !== null;
+}
+
+function choose(choice) {
+  if (!ready()) return;
+  if (performance.now() - appeared < settings.guard) {
+    view.hint("That was before you could see this pair: press again.", true);
+    return;
+  }
+  if (settings.confirm && choice !== "skip") {
+    picked = choice;
+    view.pick(choice);
+    view.announce(`${view.nameOf(choice)}. Enter confirms.`);
+    return;
+  }
+  send(choice);
+}
+
+async function send(choice) {
+  const { strength, ...details } = view.details();
+  const record = { key: store.newKey(), lease: shown, choice, seconds: secondsOf(shown), ...details };
+  if (strength && (choice === "left" || choice === "right")) record.strength = strength;
+  picked = null;
+  store.keep(record);
+  view.pick(choice);
+  view.saving(true);
+  undoKey = null;
+  const answer = await deliver(record);
+  sending = null;
+  view.saving(false);
+  connected();
+  discard([record.lease]);
+  adopt(answer.pair);
+  if (answer.refused) {
+    const sentence = `That answer wasn't taken: ${answer.refused.message}`;
+    view.announce(sentence);
+    show(sentence);
+  } else {
+    view.clearDetails();
+    const done = choice === "skip" ? "Skipped." : `Stored: ${view.nameOf(choice)}.`;
+    view.hint(done);
+    view.announce(queue.length ? `${done} Next pair.` : done);
+    show();
+  }
+  more();
+}
+
+async function undo() {
+  if (sending || undoing) {
+    view.hint("One moment: your last answer isn't stored yet.");
+    return;
+  }
+  undoing = true;
+  undoKey ??= store.newKey();
+  try {
+    const answer = await post("/api/undo", { key: undoKey, holding: holding() });
+    undoKey = null;
+    learn(answer);
+    connected();
+    if (!answer.pair) {
+      view.hint("There is nothing to undo.");
+      view.announce("There is nothing to undo.");
+    } else {
+      discard([answer.pair.lease]);
+      adopt(answer.pair, true);
+      const spare = queue.splice(3).map((pair) => pair.lease);
+      if (spare.length) post("/api/release", { leases: spare }).catch(() => {});
+      view.announce(`Undone. The last pair again; you had said: ${view.nameOf(answer.pair.was ?? "skip")}.`);
+      view.hint("Undone.");
+      shown = null;
+      show();
+    }
+  } catch (error) {
+    if (error instanceof Refused) undoKey = null;
+    view.hint(`${error.message} Nothing was undone: press u again.`);
+    view.announce(`${error.message} Nothing was undone.`);
+  }
+  undoing = false;
+}
+
+function openFlag() {
+  if (!ready()) return;
+  at("flagging").returnValue = "";
+  at("flagging").showModal();
+}
+
+async function flag() {
+  const note = at("flag-note").value.trim();
+  try {
+    learn(await post("/api/flag", { key: store.newKey(), lease: shown, note }));
+    at("flag-note").value = "";
+    view.hint("Flagged. The pair still waits for your choice.");
+    view.announce("Flagged. The pair still waits for your choice.");
+  } catch (error) {
+    view.hint(`${error.message} It wasn't flagged: press f again.`);
+    view.announce(`${error.message} It wasn't flagged.`);
+  }
+}
+
+function toggleRaw() {
+  raw = !raw;
+  store.preferRaw(raw);
+  if (queue[0]) view.showTexts(queue[0], raw);
+  view.announce(raw ? "As written." : "Formatted.");
+}
+
+const ACTS = {
+  undo,
+  flag: openFlag,
+  help: () => at("keys").showModal(),
+  raw: toggleRaw,
+  confirm: () => picked && ready() && send(picked),
+};
+
+function act(action) {
+  if (ACTS[action]) ACTS[action]();
+  else choose(action);
+}
+
+document.addEventListener("keydown", (event) => {
+  const open = document.querySelector("dialog[open]");
+  if (open) {
+    if (event.key === "?" && open.id === "keys") open.close();
+    return;
+  }
+  const action = actionOf(event);
+  if (action && !(action === "confirm" && !settings.confirm)) {
+    event.preventDefault();
+    if (!event.repeat) act(action);
+  } else if (event.repeat && (event.key === "Enter" || event.key === " ") && event.target.closest("button")) {
+    event.preventDefault();
+  } else if (/^( |PageUp|PageDown|Home|End)$/.test(event.key) && !event.target.closest("button, input, a, summary, [data-scrolls]")) {
+    if (!event.ctrlKey && !event.altKey && !event.metaKey && shown && view.scrollBoth(event.key, event.shiftKey)) event.preventDefault();
+  }
+});
+
+for (const button of document.querySelectorAll("[data-choice]")) {
+  const { choice } = button.dataset;
+  // Enter on the button that is picked already (a click of no mouse) confirms it.
+  button.addEventListener("click", ({ detail }) => act(detail === 0 && picked === choice ? "confirm" : choice));
+}
+for (const [id, action] of [["undo", "undo"], ["flag", "flag"], ["help", "help"], ["raw", "raw"], ["confirm", "confirm"]]) {
+  at(id)?.addEventListener("click", () => act(action));
+}
+at("reason")?.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" || event.key === "Escape") at("question").focus();
+});
+at("flag-cancel").addEventListener("click", () => at("flagging").close());
+at("flagging").addEventListener("close", () => at("flagging").returnValue === "flag" && flag());
+
+// --- the tab itself ------------------------------------------------------------------------------------------------
+
+document.addEventListener("visibilitychange", () => {
+  title();
+  if (document.hidden) return;
+  polls = 0;
+  wake();
+  if (queue.length) beat();
+  else more();
+});
+addEventListener("online", () => {
+  wake();
+  more();
+});
+addEventListener("pagehide", store.leave);
+addEventListener("pageshow", (event) => event.persisted && location.reload());
+setInterval(() => store.claim(leases()), 20000);
+
+async function start() {
+  for (const record of store.unsent()) {
+    const answer = await deliver(record);
+    adopt(answer.pair);
+  }
+  sending = null;
+  connected();
+  if (queue.length) show();
+  more();
+}
+
+start();
