@@ -137,7 +137,9 @@ def app_of(fake: Fake) -> FastAPI:
     @app.get("/")
     def page() -> HTMLResponse:
         given = {"run": "a-run", "name": "Ann", "owner": False, "confirm": False, "strength": False, "reason": False}
-        return HTMLResponse(templates.get_template("label.html.jinja").render(**{**given, "guard": 150, **fake.settings}))
+        return HTMLResponse(
+            templates.get_template("label.html.jinja").render(**{**given, "guard": 150, **fake.settings})
+        )
 
     @app.get("/sentence")
     def sentence() -> HTMLResponse:

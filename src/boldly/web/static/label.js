@@ -83,8 +83,8 @@ function rest() {
   }
   const theirs = state.wanted > 0 && state.waiting > 0 && state.phase === "labelling";
   const more = theirs ? "The pairs that still wait are on other people's pages, or were skipped." : "";
-  const titles = { learning: "The model is learning", stopped: "Nobody trains at the moment" };
-  view.showRest(titles[state.phase] ?? "No pair waits for you", `${view.sentence(state.message)}.`, more, state.phase !== "stopped");
+  const [first, second] = state.phase === "labelling" ? ["no pair waits for you", state.message] : state.message.split(/[;:] (.*)/);
+  view.showRest(view.sentence(first), second ? `${view.sentence(second)}.` : "", more, state.phase !== "stopped");
 }
 
 function title() {

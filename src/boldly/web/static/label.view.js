@@ -94,6 +94,7 @@ export function showTexts(pair, raw) {
 /** Show a pair from its beginning. */
 export function showPair(pair, raw, note) {
   at("rest").hidden = true;
+  at("message").hidden = false;
   for (const id of ["pair", "choice", "skip", "flag"]) at(id).hidden = false;
   showTexts(pair, raw);
   for (const element of document.querySelectorAll(".pair .text")) element.scrollTop = 0;
@@ -110,6 +111,7 @@ export function showRest(title, text, more, busy) {
   const before = at("rest").hidden || at("rest-title").textContent !== title;
   for (const id of ["pair", "choice", "skip", "flag"]) at(id).hidden = true;
   at("rest").hidden = false;
+  at("message").hidden = true;
   say("rest-title", title);
   say("rest-text", text);
   say("rest-more", more);
@@ -173,7 +175,7 @@ export function showState(state) {
     bar.max = Math.max(1, state.budget);
     bar.value = Math.min(state.labels, state.budget);
   }
-  const eta = state.eta_seconds === null ? "" : `, ${soon(state.eta_seconds)} at this pace`;
+  const eta = state.eta_seconds === null || state.phase !== "labelling" ? "" : `, ${soon(state.eta_seconds)} at this pace`;
   at("message").textContent = sentence(state.message) + eta;
 }
 
