@@ -1,9 +1,11 @@
 """Every number that is reported, computed once, with its interval. Nothing that is imported here needs torch.
 
-`boldly.metrics.evaluate.evaluate` is imported from its own module, as it calls policies and so does need it.
+`boldly.metrics.evaluate.evaluate` is imported from its own module, as it calls policies and so does need it;
+`anytime`, `stopping` and `length_controlled` are too, as they need numpy, which takes longer to load than all the rest.
 """
 
 from boldly.metrics.agreement import Difference, agreement, apart, cohen_kappa, krippendorff_alpha
+from boldly.metrics.annotators import Flagged, People, Person, Quartiles, people
 from boldly.metrics.checks import Agreement, Checks, Habit, checks
 from boldly.metrics.distances import kl_policy, kl_reference, largest_log_ratio, reference_mass
 from boldly.metrics.intervals import LEVEL, difference, mean_interval, rule_of_three, wilson, win_rate
@@ -19,8 +21,12 @@ __all__ = [
     "Agreement",
     "Checks",
     "Difference",
+    "Flagged",
     "Habit",
     "Median",
+    "People",
+    "Person",
+    "Quartiles",
     "Sample",
     "agreement",
     "apart",
@@ -37,6 +43,7 @@ __all__ = [
     "largest_log_ratio",
     "mean_interval",
     "median_interval",
+    "people",
     "plain",
     "read",
     "read_samples",

@@ -1,7 +1,7 @@
 """What labels say of those who gave them: who agrees with whom, with themselves, with a place and with a length."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TypeVar
@@ -27,6 +27,29 @@ class Agreement:
     second: str
     share: Interval
     kappa: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """What a source said of a pair: 1 where `first` of its two is better, 0 where the other one is, 1/2 for a tie.
+
+    Equal `pair`s are the same two, whichever of them is `first`.
+    """
+
+    source: str
+    pair: Hashable
+    first: Hashable
+    leaning: float
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Who said the same of the same pairs; the fields are as in `Checks`."""
+
+    between: tuple[Agreement, ...] = ()
+    within: tuple[Agreement, ...] = ()
+    alpha: float | None = None
+    raters: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +91,13 @@ def checks(training: Sequence[Label], consistency: Sequence[Label]) -> Checks:
     compared for its consistency, so that a pair counts once; the intervals hold where pairs are independent.
     """
     labels = [label for label in (*training, *consistency) if _leaning(label) is not None]
-    pairs = _pairs(labels)
-    between = _groups(
-        ((one, other), (said[one][0], said[other][0])) for said in pairs for one, other in combinations(sorted(said), 2)
-    )
-    within = _groups(((one, one), (said[one][0], said[one][1])) for said in pairs for one in said if len(said[one]) > 1)
-    raters = {source for said in pairs if len(said) > 1 for source in said}
+    found = compared(_ratings(labels))
     once = list({(one.source, _pair(one.query)): one for one in reversed(labels)}.values())
     return Checks(
-        between=_agreements(between),
-        within=_agreements(within),
-        alpha=krippendorff_alpha([[own[0] for own in said.values()] for said in pairs]) if raters else None,
-        raters=len(raters),
+        between=found.between,
+        within=found.within,
+        alpha=found.alpha,
+        raters=found.raters,
         flipped=_habits(
             _groups((one.source, float(said)) for one in once if (said := one.facts.get("flipped")) is not None)
         ),
@@ -87,6 +105,37 @@ def checks(training: Sequence[Label], consistency: Sequence[Label]) -> Checks:
         first_shown=_first_shown(labels),
         longest=_habits(_groups(_for_longer(once))),
     )
+
+
+def compared(ratings: Iterable[Rating]) -> Compared:
+    """How far sources agree with one another, and each with itself, on pairs that were judged more than once.
+
+    Of several ratings that a source gave to a pair the first stands for it beside others, and the first two are
+    compared for its consistency, so that a pair counts once; the intervals hold where pairs are independent.
+    """
+    pairs = _pairs(ratings)
+    between = _groups(
+        ((one, other), (said[one][0], said[other][0])) for said in pairs for one, other in combinations(sorted(said), 2)
+    )
+    within = _groups(((one, one), (said[one][0], said[one][1])) for said in pairs for one in said if len(said[one]) > 1)
+    raters = {source for said in pairs if len(said) > 1 for source in said}
+    return Compared(
+        between=_agreements(between),
+        within=_agreements(within),
+        alpha=krippendorff_alpha([[own[0] for own in said.values()] for said in pairs]) if raters else None,
+        raters=len(raters),
+    )
+
+
+def first_chosen(a_first: Sequence[float], b_first: Sequence[float]) -> Interval | None:
+    """The share of verdicts for what was shown first, from the leanings to `a` where `a` was first, and where `b` was.
+
+    (share for `a` shown first + share for `b` shown first) / 2, in which what makes `a` better than `b` cancels, as
+    long as the order was chosen without regard to the pair. None where nothing was seen in one of the orders.
+    """
+    if not a_first or not b_first:
+        return None
+    return _mean(win_rate(a_first), win_rate([1.0 - leaning for leaning in b_first]))
 
 
 def _leaning(label: Label) -> float | None:
@@ -100,15 +149,19 @@ def _pair(query: Query) -> tuple[str, frozenset[str]]:
     return query.prompt.id, frozenset((query.a.id, query.b.id))
 
 
-def _pairs(labels: Iterable[Label]) -> list[Mapping[str, list[float]]]:
-    """By pair, what each source said of it, all as its first query puts the responses."""
-    found: dict[tuple[str, frozenset[str]], tuple[str, dict[str, list[float]]]] = {}
+def _ratings(labels: Iterable[Label]) -> Iterator[Rating]:
     for label in labels:
         query, leaning = label.query, _leaning(label)
-        if leaning is None or query.a.id == query.b.id:
-            continue
-        first, said = found.setdefault(_pair(query), (query.a.id, {}))
-        said.setdefault(label.source, []).append(leaning if query.a.id == first else 1.0 - leaning)
+        if leaning is not None and query.a.id != query.b.id:
+            yield Rating(label.source, _pair(query), query.a.id, leaning)
+
+
+def _pairs(ratings: Iterable[Rating]) -> list[Mapping[str, list[float]]]:
+    """By pair, what each source said of it, all as its first rating puts the two."""
+    found: dict[Hashable, tuple[Hashable, dict[str, list[float]]]] = {}
+    for one in ratings:
+        first, said = found.setdefault(one.pair, (one.first, {}))
+        said.setdefault(one.source, []).append(one.leaning if one.first == first else 1.0 - one.leaning)
     return [said for _, said in found.values()]
 
 
@@ -154,8 +207,7 @@ def _first_shown(labels: Sequence[Label]) -> tuple[Habit, ...]:
     """How often each source chose what it saw first.
 
     A look at each order of a pair settles it pair by pair. A source that saw each pair in one order alone has to have
-    seen some in either: (share for `a` shown first + share for `b` shown first) / 2, in which what makes `a` better
-    than `b` cancels, as long as the order was chosen without regard to the pair.
+    seen some in either (see `first_chosen`).
     """
     looks = _groups((one.source, (one.facts["p_ab"] + 1.0 - one.facts["p_ba"]) / 2) for one in labels if _looks(one))
     orders = _groups(
@@ -165,9 +217,9 @@ def _first_shown(labels: Sequence[Label]) -> tuple[Habit, ...]:
     )
     found = [Habit(source, win_rate(outcomes)) for source, outcomes in looks.items()]
     for source in {source for source, _ in orders} - looks.keys():
-        a_first, b_first = orders.get((source, "ab")), orders.get((source, "ba"))
-        if a_first and b_first:
-            found.append(Habit(source, _mean(win_rate(a_first), win_rate([1.0 - leaning for leaning in b_first]))))
+        share = first_chosen(orders.get((source, "ab"), ()), orders.get((source, "ba"), ()))
+        if share is not None:
+            found.append(Habit(source, share))
     return _ordered(found)
 
 
