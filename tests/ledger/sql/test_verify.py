@@ -262,7 +262,10 @@ SPOILT = {
         "UPDATE iterates SET labels = 9 WHERE number = 2", "iterates", "2", "it counts 9 labels"
     ),
     "an iterate counts later labels": one(
-        "UPDATE iterates SET labels = 5 WHERE number = 1", "iterates", "1", "one is of round 1"
+        "UPDATE iterates SET labels = 5 WHERE number = 1", "iterates", "1", "there are 4 of the rounds before 1"
+    ),
+    "an iterate counts fewer labels than the one before it": one(
+        "UPDATE iterates SET labels = 3 WHERE number = 2", "iterates", "2", "4 were told before the iterate before it"
     ),
     "an iterate is missing": one("UPDATE iterates SET number = 3 WHERE number = 2", "iterates", "3", "no 2 before"),
     "a round is missing": one("UPDATE rounds SET number = 2 WHERE number = 1", "rounds", "2", "no 1 before it"),

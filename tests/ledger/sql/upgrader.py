@@ -15,6 +15,7 @@ import alembic.command  # noqa: F401 (loaded once, for all children)
 from sqlalchemy import Engine, event
 
 from boldly.ledger.sql import SqlLedger, schema
+from boldly.types import ACCOUNTS
 
 STEPS = {"os.rename", "os.remove", "sqlite3.connect", "open"}
 
@@ -33,19 +34,23 @@ def die_at(number: int) -> None:
     sys.addaudithook(lambda name, _: step() if name in STEPS else None)
 
 
-def version(path: Path) -> str | None:
+def version(path: Path) -> int | None:
     with closing(sqlite3.connect(path)) as raw:
         assert raw.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         tables = {name for (name,) in raw.execute("SELECT name FROM sqlite_master")}
-        return raw.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()[0] if "meta" in tables else None
+        return (
+            int(raw.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()[0]) if "meta" in tables else None
+        )
 
 
 def seen(path: Path) -> list[object]:
     with closing(SqlLedger(path)) as ledger:
-        return [ledger.labels(), ledger.labels("evaluation"), ledger.spent(), ledger.spent("evaluation")]
+        return [read(account) for read in (ledger.labels, ledger.spent) for account in ACCOUNTS]
 
 
 def main(folder: Path, old: Path | None) -> None:
+    first = version(old) if old is not None else None
+    on_the_way = {None} if first is None else set(range(first, schema.VERSION))
     expected, killed, status = None, 0, -1
     while status != 0:
         path = folder / str(killed) / "ledger.sqlite"
@@ -60,19 +65,19 @@ def main(folder: Path, old: Path | None) -> None:
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         assert status in (0, -signal.SIGKILL), status
         if path.is_file():
-            assert version(path) in ({"1", str(schema.VERSION)} if old else {None, str(schema.VERSION)})
+            assert version(path) in {*on_the_way, schema.VERSION}
         found = seen(path)
         expected = expected or found
         assert found == expected
-        assert version(path) == str(schema.VERSION)
+        assert version(path) == schema.VERSION
         names = {file.name for file in path.parent.iterdir()} - {
             "ledger.sqlite",
             "ledger.sqlite.lock",
             "ledger.sqlite-journal",
         }
-        assert names == ({"ledger.sqlite.schema1.bak"} if old else set()), names
-        if old is not None:
-            assert version(path.with_name("ledger.sqlite.schema1.bak")) == "1"
+        copies = {name: version(path.with_name(name)) for name in names}
+        assert copies.items() <= {f"ledger.sqlite.schema{n}.bak": n for n in on_the_way - {None}}.items(), copies
+        assert first in {None, *copies.values()}
         killed += status != 0
     print(killed)
 

@@ -1,5 +1,6 @@
 """What was learned from the labels: the steps that name them, and the iterates that count them."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any
@@ -14,17 +15,17 @@ from boldly.ledger.sql.verify.faults import Fault, Faults
 
 STEPS = "a step names labels of training that there are, of its own round or earlier ones, told before its iterate (I6)"
 ITERATES = (
-    "an iterate counts the labels of training that were there when it was kept, of the rounds that led to it (I6)"
+    "an iterate counts the labels of training, of the rounds that led to it, that were told when it was kept (I6)"
 )
 
 _BATCH = 2_000
+_AT_ONCE = 64
+_HIGHEST = np.iinfo(np.int32).max
 
 
 def used(connection: Connection, rounds: NDArray[np.int32], faults: Faults) -> int:
     """How many labels a step names; `rounds` holds each training label's round, by its sequence."""
-    training = np.flatnonzero(rounds >= 0)
-    newest = np.maximum.accumulate(rounds[training]) if len(training) else training
-    ends = _iterates(connection, training, newest, faults)
+    ends = _iterates(connection, rounds, faults)
     named = np.zeros(len(rounds), dtype=np.bool_)
     step = schema.steps.c
     stored = select(step.round, step.number, step.labels).order_by(step.round, step.number)
@@ -34,26 +35,58 @@ def used(connection: Connection, rounds: NDArray[np.int32], faults: Faults) -> i
     return int(named.sum())
 
 
-def _iterates(
-    connection: Connection, training: NDArray[np.intp], newest: NDArray[Any], faults: Faults
-) -> dict[int, int]:
+def _iterates(connection: Connection, rounds: NDArray[np.int32], faults: Faults) -> dict[int, int]:
     """For each round that ended in an iterate, the sequence of the first label that came too late for it."""
-    iterate, ends, before = schema.iterates.c, dict[int, int](), 0
+    training = np.flatnonzero(rounds >= 0)
+    iterate, ends, told = schema.iterates.c, dict[int, int](), _Told(rounds[training])
     stored = select(iterate.number, iterate.name, iterate.labels, iterate.facts).order_by(iterate.number)
     for number, name, labels, facts in connection.execute(stored):
-        for what in _wrong(number, name, labels, facts, before, newest):
+        wrong = told.until(number, labels)
+        for what in (*([] if wrong is None else [wrong]), *_wrong(name, facts)):
             faults.add(Fault(ITERATES, "iterates", str(number), what))
-        if 0 <= labels <= len(training):
-            ends[number - 1] = int(training[labels - 1]) + 1 if labels else 0
-        before = labels
+        if wrong is None:
+            ends[number - 1] = int(training[told.place - 1]) + 1 if told.place else 0
     return ends
 
 
-def _wrong(number: int, name: str, labels: int, facts: str, before: int, newest: NDArray[Any]) -> Iterator[str]:
-    if labels > len(newest) or labels < before:
-        yield f"it counts {labels} labels, the one before it {before}, and there are {len(newest)}"
-    elif labels and newest[labels - 1] >= number:
-        yield f"of its {labels} labels one is of round {newest[labels - 1]}, which came later"
+class _Told:
+    """Goes through the labels as they were told, from iterate to iterate; each is looked at once.
+
+    Rounds overlap: people answer the next round while the policy learns from this one. So what an iterate counts is the
+    labels of the rounds before its number that were told by then, wherever those of later rounds stand between them.
+    """
+
+    def __init__(self, rounds: NDArray[np.int32]) -> None:
+        self.place = 0
+        self._rounds = rounds
+        self._sorted = np.sort(rounds)
+        self._ahead = Counter[int]()
+
+    def until(self, number: int, labels: int) -> str | None:
+        """Go on to where an iterate counts as many labels, or stay and say why there is no such place.
+
+        `_ahead` counts, by their rounds, the labels up to `place` that are of rounds from `number` on.
+        """
+        for round in [round for round in self._ahead if round < number]:
+            del self._ahead[round]
+        there = int(np.searchsorted(self._sorted, np.int32(min(number, _HIGHEST))))
+        if labels > there:
+            return f"it counts {labels} labels, and there are {there} of the rounds before {number}"
+        missing = labels - (self.place - self._ahead.total())
+        if missing < 0:
+            return f"it counts {labels} labels, and {labels - missing} were told before the iterate before it"
+        while missing:
+            here = self._rounds[self.place : self.place + 2 * missing + _AT_ONCE]
+            counts = here < np.int32(min(number, _HIGHEST))
+            counted = np.cumsum(counts)
+            stop = int(np.searchsorted(counted, missing)) + 1
+            self._ahead.update(here[:stop][~counts[:stop]].tolist())
+            missing -= int(counted[:stop][-1])
+            self.place += len(here[:stop])
+        return None
+
+
+def _wrong(name: str, facts: str) -> Iterator[str]:
     try:
         load(facts)
     except ValueError:
