@@ -7,6 +7,7 @@
 from boldly.metrics.agreement import Difference, agreement, apart, cohen_kappa, krippendorff_alpha
 from boldly.metrics.annotators import Flagged, People, Person, Quartiles, people
 from boldly.metrics.checks import Agreement, Checks, Habit, checks
+from boldly.metrics.corrections import Changed, changed
 from boldly.metrics.distances import kl_policy, kl_reference, largest_log_ratio, reference_mass
 from boldly.metrics.intervals import LEVEL, difference, mean_interval, rule_of_three, wilson, win_rate
 from boldly.metrics.jsonl import plain
@@ -19,6 +20,7 @@ __all__ = [
     "LEVEL",
     "OUTCOMES",
     "Agreement",
+    "Changed",
     "Checks",
     "Difference",
     "Flagged",
@@ -32,6 +34,7 @@ __all__ = [
     "apart",
     "append",
     "bought",
+    "changed",
     "checks",
     "cohen_kappa",
     "curve",

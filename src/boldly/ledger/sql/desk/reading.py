@@ -23,8 +23,8 @@ def tally(connection: Connection, rules: Rules, queue: Queue, annotator: int) ->
     )
 
 
-def choices(connection: Connection) -> tuple[Choice, ...]:
-    """Everything that people did, in the order they did it."""
+def choices(connection: Connection, after: int = -1, most: int | None = None) -> tuple[Choice, ...]:
+    """What people did, in the order they did it: `most` of those that come after the one of a number, or all."""
     choice, query, annotator = schema.choices.c, schema.queries.c, schema.annotators.c
     stored = (
         select(
@@ -35,7 +35,9 @@ def choices(connection: Connection) -> tuple[Choice, ...]:
         .join(schema.queries, query.number == choice.query)
         .join(schema.annotators, annotator.number == choice.annotator)
         .outerjoin(schema.expected, schema.expected.c.query == choice.query)
+        .where(choice.number > after)
         .order_by(choice.number)
+        .limit(most)
     )
     return tuple(
         Choice(
