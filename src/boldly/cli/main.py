@@ -56,6 +56,18 @@ _COMMANDS = {
         "failure. It ends with 0 where it only printed links, 2 for what can't work, 5 where the ledger can't be "
         "written, and what the training ended with where that failed before the page was served."
     ),
+    "compare": (
+        "Compare two finished models: both answer the same prompts, and people say blindly which answer is better.\n\n"
+        "Answers are drawn once, one model after the other, and kept. Then the page of `boldly label` shows the pairs, "
+        "and nothing on it tells which model wrote what. Prompts that both answered with the same text are ties that "
+        "nobody is asked about. When every pair is judged, or at Ctrl-C, it prints how often A's answer is better: with "
+        "an interval, with one that also holds for who looks often, and for answers of equal length. The same command "
+        "goes on, and `boldly compare DIR` shows what was found so far. `--oracle.name judge`, or any other oracle "
+        "with its options, judges in place of people.\n\n"
+        "It ends with 0 when every pair is judged or only figures were asked for, 2 for what can't work, 3 where pairs "
+        "wait and no page was asked for, 4 where the money is spent, 5 where the directory can't be written, 6 where "
+        "the oracle answers nothing, and 130 or 143 when Ctrl-C or SIGTERM stopped it."
+    ),
     "status": "Show where a run stands: labels, budget, and how its newest iterate does.",
     "tell": (
         "Tell a run what people say: which response is better, of queries that wait in its ledger.\n\n"

@@ -72,10 +72,10 @@ class _Outcome:
 def compared(labels: Iterable[Label], a: Sequence[Response], b: Sequence[Response], *, horizon: int) -> Comparison:
     """The figures of a comparison, from its labels and the answers of A and B in the order of the lot.
 
-    Labels of queries behind the answers and those that were withdrawn are left out. A prompt that both answered with the same text joins the rates
-    when a pair behind it in the lot has been judged, or all have been: so the rates are of the prompts reached so far,
-    which are a random sample of all, and not of identical answers alone. `horizon` is the number of pairs that was
-    planned before the first was judged (see `anytime_interval`).
+    Labels of queries behind the answers, and those that were withdrawn, are left out. A prompt that both answered with
+    the same text joins the rates when a pair behind it in the lot has been judged, or all have been: so the rates are
+    of the prompts reached so far, which are a random sample of all. `horizon` is the number of pairs that was planned
+    before the first was judged (see `anytime_interval`).
     """
     same = [place for place, (one, other) in enumerate(zip(a, b, strict=True)) if one.text == other.text]
     told = sorted((label for label in labels if _counts(label, len(a))), key=lambda label: label.sequence)
@@ -100,6 +100,12 @@ def compared(labels: Iterable[Label], a: Sequence[Response], b: Sequence[Respons
         length_b=mean_interval([float(len(one.text)) for one in b]) if b else None,
         agreement=_together(told),
     )
+
+
+def left_to_judge(labels: Iterable[Label], a: Sequence[Response], b: Sequence[Response]) -> int:
+    """How many of the pairs that differ have no label yet."""
+    pairs = sum(one.text != other.text for one, other in zip(a, b, strict=True))
+    return pairs - sum(_counts(label, len(a)) for label in labels)
 
 
 def won_by_a(label: Label) -> float | None:
