@@ -1,6 +1,7 @@
 """Who is refused, and by what: every route, every kind of request that is not the page's own."""
 
 import asyncio
+import json
 import re
 import time
 
@@ -556,7 +557,8 @@ def test_a_choice_that_comes_after_its_lease_is_kept(tmp_path):
 )
 def test_fields_that_can_not_be_are_refused(page, change):
     client = page.client(page.ann)
-    refused = client.post("/api/choice", json={**BODIES["/api/choice"], "lease": leased(client), **change})
+    content = json.dumps({**BODIES["/api/choice"], "lease": leased(client), **change})
+    refused = client.post("/api/choice", content=content, headers={"Content-Type": "application/json"})
     assert refused.status_code == 422
     assert refused.json().keys() == {"error"}
     assert page.desk.choices() == ()

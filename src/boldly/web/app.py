@@ -1,5 +1,7 @@
 """The page as one application: the routes, and what stands before them."""
 
+from typing import Any
+
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.security import APIKeyCookie
@@ -73,5 +75,10 @@ async def _unreadable(request: Request, error: Exception) -> Response:
     problems = error.errors()
     if any(problem["type"] == "json_invalid" for problem in problems):
         return refusal(request.scope, 400, "the body can't be read as JSON.")
-    told = "; ".join(f"`{'.'.join(map(str, problem['loc'][1:]))}`: {problem['msg']}" for problem in problems[:5])
-    return refusal(request.scope, 422, f"{told}.")
+    return refusal(request.scope, 422, "; ".join(map(_told, problems[:5])))
+
+
+def _told(problem: dict[str, Any]) -> str:
+    if problem["type"] == "extra_forbidden":
+        return "a field that isn't known here was sent"
+    return f"`{'.'.join(map(str, problem['loc'][1:]))}`: {problem['msg']}"

@@ -36,7 +36,7 @@ class Choice(Body):
     key: Key
     lease: LeaseToken
     choice: Said
-    seconds: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
+    seconds: Annotated[float, Field(ge=0, le=31_536_000, allow_inf_nan=False)]
     strength: Literal["slightly", "clearly"] | None = None
     reason: Note | None = None
     holding: Leases = []

@@ -63,7 +63,7 @@ def serve(
     ready: Callable[[], None],
     stopping: Callable[[], bool] = lambda: False,
 ) -> int | None:
-    """Serve `app` until SIGINT or SIGTERM comes, `stopping` says so, or the ledger breaks; within some 2.5 s of that.
+    """Serve `app` until SIGINT or SIGTERM comes, `stopping` says so, or the ledger breaks; within some 1.5 s of that.
 
     `ready` is called once, in a thread, when requests are answered. Returns the signal that stopped it, if one did;
     signals are handled where this is called in the main thread. Raises the `StorageError` of a ledger that takes no
@@ -81,7 +81,7 @@ def serve(
         limit_concurrency=_most_connections(),
         backlog=_BACKLOG,
         timeout_keep_alive=30,
-        timeout_graceful_shutdown=2,
+        timeout_graceful_shutdown=1,
         h11_max_incomplete_event_size=32_768,
     )
     server = uvicorn.Server(config)
