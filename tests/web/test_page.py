@@ -214,11 +214,21 @@ def test_undo_shows_the_last_pair_again_with_what_was_said(visit):
     assert page.fake.said() == [(0, "left")]
 
 
+def test_undo_of_what_is_not_yet_stored_follows_its_storing(visit):
+    page = visit(slow=0.5)
+    page.sees(0)
+    page.press("1", "u")
+    sync_api.expect(page.page.locator("#note")).to_have_text("You had said: Answer 1.")
+    page.sees(0)
+    assert page.fake.said() == []
+
+
 def test_undo_again_and_again_goes_back_and_returns_what_is_too_much(visit):
     page = visit()
     for number in range(4):
         page.sees(number)
         page.press("1")
+    page.sees(4)
     for number in (3, 2, 1, 0):
         page.press("u")
         page.sees(number)

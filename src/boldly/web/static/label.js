@@ -25,6 +25,7 @@ let picked = null; // a choice that waits to be confirmed
 let sending = null; // the answer that is on its way
 let fetching = false;
 let undoing = false;
+let undoNext = false; // what is being sent was a slip
 let raw = store.prefersRaw();
 let undoKey = null;
 let polls = 0;
@@ -254,12 +255,17 @@ async function send(choice) {
     view.announce(queue.length ? `${done} Next pair.` : done);
     show();
   }
+  const slip = undoNext && !answer.refused;
+  undoNext = false;
+  if (slip) await undo();
   more();
 }
 
 async function undo() {
-  if (sending || undoing) {
-    view.hint("One moment: your last answer isn't stored yet.");
+  if (undoing) return;
+  if (sending) {
+    undoNext = true;
+    view.hint("That will be undone as soon as it is stored.");
     return;
   }
   undoing = true;
