@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -17,10 +16,10 @@ from boldly.cli import main
 from boldly.cli.label_words import wanted
 from boldly.config.reading import read_config
 from boldly.config.saving import dump
-from boldly.ledger.lock import holder_of, is_held
+from boldly.ledger.lock import is_held
 from boldly.ledger.sql import SqlLedger
 from boldly.types import Label, Query, Response
-from tests.support.label_command import Person, Served, label, links_in, refused, wait_until
+from tests.support.label_command import Person, label, links_in, refused
 
 SMALL = ["--evaluation.prompts", "32", "--schedule.prompts_per_label", "2"]
 
@@ -82,8 +81,8 @@ def test_links_are_personal_stay_and_end(a_run: Callable[..., Path], capsys: pyt
         assert len({urlsplit(link).path for link in first.values()}) == 4
         page.until("these links work on this machine alone")
         ben = Person(first["ben"])
-        assert ben.status("/dashboard") == 403
-        assert Person(first["owner"]).status("/dashboard") == 200
+        assert ben.status("/api/dashboard") == 403
+        assert Person(first["owner"]).status("/api/dashboard") == 200
 
         assert main(["label", str(run), "--revoke", "ben", "--share", "dora", "--name", "owner"]) == 0
         after = links_in(capsys.readouterr().out)

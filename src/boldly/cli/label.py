@@ -1,5 +1,6 @@
 """`boldly label`: a page on which people label a run, and the training of it beside the page."""
 
+import socket
 import sys
 import time
 import webbrowser
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from boldly.config.documents import read_document
 from boldly.config.locations import CONFIG_FILE, ledger_of
 from boldly.errors import InvalidInput, StorageError
 
@@ -52,20 +54,22 @@ def label(
     from boldly.cli.label_words import wanted
     from boldly.cli.links import place
     from boldly.cli.training import Trainer
+    from boldly.web.serving import listen
 
-    asked, who = wanted(run, further, config), people(name, share, revoke)
-    where = place(host, port, url)
+    asked, who, where = wanted(run, further, config), people(name, share, revoke), place(host, port, url)
     if asked.new and no_train:
         raise InvalidInput(f"{asked.run} is no run yet, and `--no-train` makes none: leave it away.")
-    if not asked.new and _is_served(asked.run, who, port):
+    if not asked.new and _told_already(asked.run, who, port):
         return 0
-    trainer = Trainer(asked.run, asked.words, changes=asked.changes, idle=no_train, say=_say)
     try:
-        with closing(trainer):
+        with (
+            listen(where.host, where.port) as listener,
+            closing(Trainer(asked.run, asked.words, changes=asked.changes, idle=no_train, say=_say)) as trainer,
+        ):
             trainer.look()
             if code := trainer.until_begun():
                 return code
-            _serve(asked.run, who, where, trainer, open=open)
+            _serve(asked.run, who, where, listener, trainer, open=open)
     except KeyboardInterrupt as stop:
         if (asked.run / CONFIG_FILE).is_file():
             stop.add_note(f"{summary(asked.run)}; this goes on:\n  {where.command(asked.run)}")
@@ -73,10 +77,11 @@ def label(
     return 0
 
 
-def _is_served(run: Path, who: "People", port: int | None) -> bool:
-    """Whether there is nothing to serve, as a page of this run is there and all that was asked for are links to it.
+def _told_already(run: Path, who: "People", port: int | None) -> bool:
+    """Whether nothing is left to do, as the page of this run is there and all that was asked for are links to it.
 
-    Raises `InvalidInput` for a run that nobody labels, and where another page would be served by mistake.
+    Raises `InvalidInput` for a run that nobody labels, for names that can't be, and where a second page would be served
+    by mistake.
     """
     from boldly.cli.label_people import admit
     from boldly.cli.links import listing
@@ -86,17 +91,21 @@ def _is_served(run: Path, who: "People", port: int | None) -> bool:
     from boldly.ledger.sql.desk import Desk
     from boldly.web.tokens import key_of
 
-    about = rules(run)
-    page = elsewhere(run)
-    if page is None:
-        return False
+    about, page = rules(run), elsewhere(run)
+    if not about.accounts:
+        oracle = read_document(run / CONFIG_FILE).values["oracle"]["name"]
+        raise InvalidInput(
+            f"the labels of {run} come from `{oracle}`, and people have nothing to label there: write "
+            f"`boldly label DIR` for a run of their own, or `boldly label DIR --config FILE` with keys of {run}/config.yaml."
+        )
     if who.share or who.revoke:
         with closing(SqlLedger(ledger_of(run), exclusive=False)) as ledger:
             desk = Desk(ledger, about)
             me = admit(desk, who)
-            print(listing(page.base, key_of(run), desk.annotators(), me))
-        return True
-    if port is None:
+            if page is not None:
+                print(listing(page.base, key_of(run), desk.annotators(), me))
+        return page is not None
+    if page is not None and port is None:
         raise InvalidInput(
             f"{run} has its page at {page.base}, served by {page.holder}: `--share NAME` prints links to it, and "
             "`--no-train --port N` serves another one beside it."
@@ -104,31 +113,38 @@ def _is_served(run: Path, who: "People", port: int | None) -> bool:
     return False
 
 
-def _serve(run: Path, who: "People", where: "Place", trainer: "Trainer", *, open: bool) -> None:
+def _serve(
+    run: Path,
+    who: "People",
+    where: "Place",
+    listener: socket.socket,
+    trainer: "Trainer",
+    *,
+    open: bool,
+) -> None:
     """Serve the page and look after the training until something is raised, as Ctrl-C is."""
     from boldly.cli.label_people import admit
     from boldly.cli.links import link_of, listing
     from boldly.cli.news import News
     from boldly.cli.page import noted, served
+    from boldly.cli.page_settings import page_settings
     from boldly.config.desk import rules
     from boldly.ledger.sql.desk import Desk
     from boldly.web.app import create_app
-    from boldly.web.serving import listen
-    from boldly.web.tokens import key_of
 
+    base, about = where.base(listener), rules(run)
     with ExitStack() as stack:
         ledger = stack.enter_context(closing(_opened(run, trainer)))
-        desk = Desk(ledger, rules(run))
-        me, key = admit(desk, who), key_of(run)
-        listener = stack.enter_context(listen(where.host, where.port))
-        base = where.base(listener)
+        desk = Desk(ledger, about)
+        me, settings = admit(desk, who), page_settings(run, where.names, ledger, desk, about)
         stack.enter_context(noted(run, base))
-        page = stack.enter_context(served(create_app(desk, _settings(run, key, where)), listener))
-        print(listing(base, key, desk.annotators(), me), flush=True)
-        if warning := where.warning(shared=len(desk.annotators()) > 1):
+        page = stack.enter_context(served(create_app(desk, settings), listener))
+        everyone = [one for one in desk.annotators() if not one.revoked]
+        print(listing(base, settings.key, everyone, me), flush=True)
+        if warning := where.warning(shared=len(everyone) > 1):
             _say(f"note: {warning}")
         if open:
-            webbrowser.open(link_of(base, key, me))
+            webbrowser.open(link_of(base, settings.key, me))
         news = News(run)
         while not page.done():
             trainer.look()

@@ -104,6 +104,7 @@ class Trainer:
         elif self.idle:
             self._tell(f"nobody trains {self.run}: answers are kept until `boldly label {self.run}` or a run does.")
         else:
+            self.say(f"preparing the model of {self.run}; what its training says goes to {self.run / LOG_FILE}")
             self.child = _start(self.run, self.words)
 
     def until_begun(self) -> int:
@@ -112,7 +113,7 @@ class Trainer:
         while (child := self.child) is not None and child.code is None and not self._begun(child):
             if time.monotonic() > tell_at:
                 last = child.last_lines(1)
-                self.say("the model is being prepared" + (f": {last[0]}" if last else ", which takes a while"))
+                self.say("still preparing" + (f": {last[0]}" if last else ", which takes a while"))
                 tell_at += _TELL_EVERY
             time.sleep(_LOOK)
         if child is None or not child.code or self.held:
@@ -144,8 +145,8 @@ class Trainer:
     def _refuse_changes(self) -> None:
         if self.changes:
             raise InvalidInput(
-                f"{holder_of(self._lock)} trains {self.run} under the configuration it has: leave the keys away, or stop "
-                "that one first."
+                f"{holder_of(self._lock)} trains {self.run} under the configuration it has: leave the keys away, or "
+                "stop that one first."
             )
 
     def _look_at(self, child: Child) -> None:
@@ -159,8 +160,8 @@ class Trainer:
         else:
             lines = "\n".join(f"  {line}" for line in child.last_lines())
             self._tell(
-                f"the training ended with {code}, and the page goes on without it: answers are kept. It said:\n{lines}\n"
-                f"All of it is in {child.log}. When it is mended: Ctrl-C, and the same command again."
+                f"the training ended with {code}, and the page goes on without it: answers are kept. It said:\n"
+                f"{lines}\nAll of it is in {child.log}. When it is mended: Ctrl-C, and the same command again."
             )
 
     @property
