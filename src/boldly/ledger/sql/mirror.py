@@ -4,13 +4,13 @@ import functools
 import gc
 import itertools
 from bisect import bisect_left
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, select, union
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, select, union
 
 from boldly.ledger.json_text import load
 from boldly.ledger.sql import schema
@@ -30,6 +30,33 @@ _LABELS = select(
 ).join(schema.verdicts, _SAID.attempt == schema.labels.c.attempt)
 
 
+@dataclass(frozen=True, slots=True)
+class _Statements:
+    """What is read of some queries."""
+
+    prompts: Select[*tuple[Any, ...]]
+    responses: Select[*tuple[Any, ...]]
+    queries: Select[*tuple[Any, ...]]
+
+
+def _statements(which: ColumnElement[bool]) -> _Statements:
+    """Those for the queries that a condition holds for."""
+    prompt, response = schema.prompts.c, schema.responses.c
+    said = union(*(select(column).where(which) for column in (_QUERY.a, _QUERY.b, _QUERY.explore)))
+    values = (response.text, response.tokens, response.origin, response.log_prob, response.sampled_log_prob)
+    places = (_QUERY.round, _QUERY.place, _QUERY.account)
+    return _Statements(
+        select(prompt.number, prompt.content, prompt.facts).where(
+            prompt.number.in_(select(_QUERY.prompt).where(which))
+        ),
+        select(response.number, *values, response.ended).where(response.number.in_(said)),
+        select(_QUERY.number, _QUERY.prompt, _QUERY.a, _QUERY.b, _QUERY.explore, *places).where(which),
+    )
+
+
+_ONE = _statements(_QUERY.number == bindparam("wanted"))
+
+
 class Mirror:
     """The committed rows of a ledger as objects, read when they are first asked for and kept, as rows never change; a
     label that was corrected since is put in the place of what it was.
@@ -47,7 +74,7 @@ class Mirror:
 
     def query(self, connection: Connection, number: int) -> Query:
         if number not in self._queries:
-            self._read_queries(connection, _QUERY.number == number)
+            self._read_queries(connection, _ONE, wanted=number)
         return self._queries[number]
 
     def round(self, connection: Connection, round: int, account: Account) -> dict[int, Query]:
@@ -55,7 +82,7 @@ class Mirror:
         here = (_QUERY.account == account) & (_QUERY.round == round)
         numbers = connection.scalars(select(_QUERY.number).where(here).order_by(_QUERY.number)).all()
         if not self._queries.keys() >= set(numbers):
-            self._read_queries(connection, here)
+            self._read_queries(connection, _statements(here))
         return {number: self._queries[number] for number in numbers}
 
     def labels(self, connection: Connection, account: Account) -> Sequence[Label]:
@@ -74,26 +101,15 @@ class Mirror:
         later = connection.execute(_CORRECTIONS.where(_CORRECTION.query == number))
         return functools.reduce(lambda label, row: _corrected(label, *row[1:]), later, _label(query, *found[1:]))
 
-    def _read_queries(self, connection: Connection, which: ColumnElement[bool]) -> None:
-        """Read the queries that a condition holds for, with their prompts and responses."""
-        prompt, response = schema.prompts.c, schema.responses.c
-        asked = select(_QUERY.prompt).where(which)
-        for number, *columns in _rows(
-            connection, select(prompt.number, prompt.content, prompt.facts).where(prompt.number.in_(asked))
-        ):
+    def _read_queries(self, connection: Connection, read: _Statements, **values: Any) -> None:
+        """Read queries with their prompts and responses."""
+        for number, *columns in _rows(connection, read.prompts, values):
             if number not in self._prompts:
                 self._prompts[number] = read_prompt(*columns)
-        said = union(*(select(column).where(which) for column in (_QUERY.a, _QUERY.b, _QUERY.explore)))
-        values = (response.text, response.tokens, response.origin, response.log_prob, response.sampled_log_prob)
-        for number, *columns in _rows(
-            connection, select(response.number, *values, response.ended).where(response.number.in_(said))
-        ):
+        for number, *columns in _rows(connection, read.responses, values):
             if number not in self._responses:
                 self._responses[number] = read_response(*columns)
-        places = (_QUERY.round, _QUERY.place, _QUERY.account)
-        for number, prompt_number, a, b, explore, round, place, account in _rows(
-            connection, select(_QUERY.number, _QUERY.prompt, _QUERY.a, _QUERY.b, _QUERY.explore, *places).where(which)
-        ):
+        for number, prompt_number, a, b, explore, round, place, account in _rows(connection, read.queries, values):
             if number not in self._queries:
                 drawn = None if explore is None else self._responses[explore]
                 self._queries[number] = Query(
@@ -105,7 +121,7 @@ class Mirror:
         new = table.sequence >= self._count
         numbers = connection.scalars(select(table.query).where(new)).all()
         if not self._queries.keys() >= set(numbers):
-            self._read_queries(connection, _QUERY.number.in_(select(table.query).where(new)))
+            self._read_queries(connection, _statements(_QUERY.number.in_(select(table.query).where(new))))
         for number, *columns in _rows(connection, _LABELS.where(new).order_by(table.sequence)):
             label = _label(self._queries[number], *columns)
             self._labels[label.query.account].append(label)
@@ -123,9 +139,11 @@ class Mirror:
             self._corrections += 1
 
 
-def _rows(connection: Connection, statement: Select[*tuple[Any, ...]]) -> Iterator[Row[*tuple[Any, ...]]]:
+def _rows(
+    connection: Connection, statement: Select[*tuple[Any, ...]], values: Mapping[str, Any] | None = None
+) -> Iterator[Row[*tuple[Any, ...]]]:
     """The rows of a statement, fetched many at a time, which is much quicker than one by one."""
-    return itertools.chain.from_iterable(connection.execute(statement).partitions(1000))
+    return itertools.chain.from_iterable(connection.execute(statement, values).partitions(1000))
 
 
 def _label(

@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, func, insert, select, update
 
 from boldly.errors import InvalidInput
 from boldly.ledger.accounting import Totals, check_call, check_price
@@ -17,6 +17,10 @@ from boldly.ledger.sql.rows import UNKNOWN, Row, plain, verdict_row
 from boldly.types import Account, Failure, Provenance, Verdict
 
 _ATTEMPT, _CALL, _RECEIPT = schema.attempts.c, schema.calls.c, schema.receipts.c
+_NAMED = schema.accounts.c.name == bindparam("account")
+_KEPT = [field.name for field in fields(Totals)]
+_TOTALS = select(*(schema.accounts.c[name] for name in _KEPT)).where(_NAMED)
+_SAVE = update(schema.accounts).where(_NAMED).values({name: bindparam(name) for name in _KEPT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +43,11 @@ class Told:
 
 
 def totals_of(connection: Connection, account: Account) -> Totals:
-    row = connection.execute(select(schema.accounts).where(schema.accounts.c.name == account)).mappings().one()
-    return Totals(**{name: value for name, value in row.items() if name != "name"})
+    return Totals(*connection.execute(_TOTALS, {"account": account}).one())
 
 
 def save_totals(connection: Connection, account: Account, totals: Totals) -> None:
-    connection.execute(update(schema.accounts).where(schema.accounts.c.name == account).values(asdict(totals)))
+    connection.execute(_SAVE, {"account": account, **asdict(totals)})
 
 
 def reserve(

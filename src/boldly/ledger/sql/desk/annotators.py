@@ -1,6 +1,6 @@
 """Who may answer: people with a name, admitted and revoked; each function is part of one transaction."""
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from boldly.errors import InvalidInput
 from boldly.ledger.sql import schema
@@ -11,6 +11,7 @@ from boldly.ledger.sql.spending import next_number, now
 
 _A = schema.annotators.c
 _STORED = select(_A.number, _A.name, _A.owner, _A.generation, _A.revoked)
+_NUMBERED = _STORED.where(_A.number == bindparam("wanted"))
 LONGEST_NAME = 80
 
 
@@ -24,7 +25,7 @@ def named(connection: Connection, name: str) -> Annotator | None:
 
 
 def numbered(connection: Connection, number: int) -> Annotator | None:
-    row = connection.execute(_STORED.where(_A.number == number)).one_or_none()
+    row = connection.execute(_NUMBERED, {"wanted": number}).one_or_none()
     return None if row is None else Annotator(*row)
 
 

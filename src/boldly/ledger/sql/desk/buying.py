@@ -7,7 +7,8 @@ from sqlalchemy import Connection, select
 
 from boldly.ledger import telling
 from boldly.ledger.json_text import dump
-from boldly.ledger.sql import correcting, schema, spending
+from boldly.ledger.sql import at_once, correcting, schema, spending
+from boldly.ledger.sql.at_once import Call
 from boldly.ledger.sql.desk.moment import Moment
 from boldly.ledger.sql.desk.queue import HOLDER, Asked, read_asked
 from boldly.ledger.sql.desk.votes import Vote, summary
@@ -16,6 +17,18 @@ from boldly.ledger.sql.spending import Reserved
 from boldly.types import Abstention, Verdict
 
 WITHDRAWN = "withdrawn"
+
+
+def buy(moment: Moment, asked: Asked, said: Vote, price: float, *, labelled: bool) -> None:
+    """Store the answer of one person as the label of its query, or as surplus where that is `labelled`.
+
+    Raises `BudgetSpent`, before anything is written, where it would overshoot.
+    """
+    verdict, row = _said(moment, asked, {moment.person.number: said})
+    call = Call(_key(moment, asked, said), _answer(moment, said))
+    budget = moment.rules.budget(asked.account)
+    where = moment.connection, asked.number, asked.account
+    at_once.buy(*where, verdict, row, call=call, price=price, budget=budget, holder=HOLDER, labelled=labelled)
 
 
 def reserve(moment: Moment, asked: Asked, bound: float) -> tuple[int, float]:
@@ -41,9 +54,8 @@ def open_attempt(connection: Connection, query: int) -> tuple[int, float] | None
 
 def pay(moment: Moment, asked: Asked, said: Vote, price: float) -> None:
     """Record what one person's answer costs, as a call of the open attempt at its query."""
-    told = telling.Said(said.verdict, moment.person.name)
-    connection, answer = moment.connection, {**telling.words(said.verdict), **_facts_of(moment.person.name, said)}
-    call = spending.send(connection, asked.id, key=telling.key(asked.id, told), bound=price)
+    connection, answer = moment.connection, _answer(moment, said)
+    call = spending.send(connection, asked.id, key=_key(moment, asked, said), bound=price)
     spending.receive(connection, call, price=price, answer=answer, reason="")
 
 
@@ -81,6 +93,14 @@ def _said(moment: Moment, asked: Asked, votes: dict[int, Vote]) -> tuple[Verdict
         return verdict, _row(f"people:{names[0]}", facts[0])
     said = [{**telling.words(each.verdict), **fact} for each, fact in zip(votes.values(), facts, strict=True)]
     return verdict, _row("people", {"annotators": len(votes), "said": said})
+
+
+def _key(moment: Moment, asked: Asked, said: Vote) -> str:
+    return telling.key(asked.id, telling.Said(said.verdict, moment.person.name))
+
+
+def _answer(moment: Moment, said: Vote) -> dict[str, Any]:
+    return {**telling.words(said.verdict), **_facts_of(moment.person.name, said)}
 
 
 def _names(moment: Moment, votes: dict[int, Vote]) -> Sequence[str]:

@@ -15,11 +15,12 @@ from boldly.ledger.sql.desk.planting import plant
 from boldly.ledger.sql.desk.queue import Asked
 from boldly.ledger.sql.desk.votes import Vote, vote
 from boldly.ledger.sql.desk.words import Action, Outcome, Receipt
-from boldly.ledger.sql.spending import next_number, now
+from boldly.ledger.sql.spending import now
 
 LONGEST_KEY = 64
 _C = schema.choices.c
 _TOLD = select(_C.annotator, _C.outcome, _C.query, _C.action).where(_C.key == bindparam("told"))
+_STORE = insert(schema.choices)
 _ACTIVE = timedelta(hours=1)
 
 
@@ -44,8 +45,7 @@ def choose(
     asked, alive = moment.asked(held.query), held.stands(moment.now)
     facts = _facts(moment, seconds, alive=alive, strength=strength, reason=reason)
     said = vote(action, held.order, seconds, facts)
-    leasing.done(moment.connection, asked.number, moment.person.number)
-    moment.changed()
+    moment.off(asked.number)
     new = moment.person.number not in asked.played.paid
     outcome = (_skip if action == "skip" else _answer)(moment, asked, said, alive=alive)
     record(moment, key, asked.number, said, outcome)
@@ -77,7 +77,7 @@ def lease_of(moment: Moment, token: str) -> Held:
 def record(moment: Moment, key: str, query: int, said: Vote, outcome: str, **facts: Any) -> None:
     """Store one thing that a person did."""
     row = {
-        "number": next_number(moment.connection, schema.choices, "number"),
+        "number": moment.queue.next_choice,
         "key": key,
         "query": query,
         "annotator": moment.person.number,
@@ -89,7 +89,7 @@ def record(moment: Moment, key: str, query: int, said: Vote, outcome: str, **fac
         "facts": dump({**said.facts, **facts}),
         "time": now(),
     }
-    moment.connection.execute(insert(schema.choices), row)
+    moment.connection.execute(_STORE, row)
 
 
 def _answer(moment: Moment, asked: Asked, said: Vote, *, alive: bool) -> Outcome:
@@ -116,28 +116,27 @@ def _answer(moment: Moment, asked: Asked, said: Vote, *, alive: bool) -> Outcome
 
 
 def _vote(moment: Moment, asked: Asked, said: Vote, price: float) -> Outcome:
-    """One of the votes that make the label of a query; the first of them reserves what all may cost."""
-    connection, overlap, person = moment.connection, moment.overlap(asked), moment.person.number
-    attempt = buying.open_attempt(connection, asked.number) if asked.played.paid else None
-    if attempt is None:
-        attempt = buying.reserve(moment, asked, price if overlap == 1 else moment.cost(asked))
-    buying.pay(moment, asked, said, min(price, attempt[1] / overlap))
-    if len(asked.played.paid) + 1 < overlap:
-        return "vote"
-    buying.settle(moment, asked, attempt, {**asked.played.standing, person: said}, labelled=False)
+    """One of the votes that make the label of a query; the first of several reserves what all may cost."""
+    overlap, person = moment.overlap(asked), moment.person.number
+    if overlap == 1:
+        buying.buy(moment, asked, said, price, labelled=False)
+    else:
+        begun = buying.open_attempt(moment.connection, asked.number) if asked.played.paid else None
+        attempt = begun or buying.reserve(moment, asked, moment.cost(asked))
+        buying.pay(moment, asked, said, min(price, attempt[1] / overlap))
+        if len(asked.played.paid) + 1 < overlap:
+            return "vote"
+        buying.settle(moment, asked, attempt, {**asked.played.standing, person: said}, labelled=False)
     moment.done.add(asked.number)
     return "label"
 
 
 def _further(moment: Moment, asked: Asked, said: Vote, *, counts: bool) -> Outcome:
     """An answer to a query that has its label; it `counts` where that was withdrawn."""
-    price, votes = moment.rules.price(asked.account), {moment.person.number: said}
-    attempt = buying.reserve(moment, asked, price)
-    buying.pay(moment, asked, said, price)
-    buying.settle(moment, asked, attempt, votes, labelled=True)
+    buying.buy(moment, asked, said, moment.rules.price(asked.account), labelled=True)
     if not counts:
         return "surplus"
-    buying.correct(moment, asked, votes)
+    buying.correct(moment, asked, {moment.person.number: said})
     moment.done.add(asked.number)
     return "label"
 

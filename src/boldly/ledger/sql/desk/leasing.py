@@ -1,8 +1,8 @@
 """Queries on people's pages, as rows; each function is part of one transaction."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from secrets import token_hex
+from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, false, insert, select, update
 
@@ -22,6 +22,7 @@ _EXTEND = (
     .where(_L.token == bindparam("named"))
     .values(clock=bindparam("of"), expires=bindparam("until"), released=False)
 )
+_GIVE = insert(schema.leases)
 _DONE = (
     update(schema.leases)
     .where(_L.query == bindparam("about"), _L.annotator == bindparam("by"), _L.released == false())
@@ -29,8 +30,7 @@ _DONE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """A lease as it stands in the tables."""
 
     token: str
@@ -45,12 +45,18 @@ class Held:
         return not self.released and now.before(self.clock, self.expires)
 
 
-def standing(connection: Connection, now: Instant, *, sweep: bool) -> tuple[Held, ...]:
+def standing(connection: Connection, now: Instant, *, sweep: bool) -> list[Held]:
     """The leases that stand, the oldest first; a `sweep` releases those that expired, so that few are ever read."""
-    unreleased = [Held(*row) for row in connection.execute(_UNRELEASED)]
+    alive: list[Held] = []
+    dead: list[str] = []
+    for row in connection.execute(_UNRELEASED).all():
+        if now.before(row[4], row[5]):
+            alive.append(Held._make(row))
+        else:
+            dead.append(row[0])
     if sweep:
-        end(connection, [each.token for each in unreleased if not each.stands(now)])
-    return tuple(each for each in unreleased if each.stands(now))
+        end(connection, dead)
+    return alive
 
 
 def found(connection: Connection, token: str) -> Held | None:
@@ -61,8 +67,7 @@ def found(connection: Connection, token: str) -> Held | None:
 def given(connection: Connection, query: int, annotator: int, order: Order, now: Instant, seconds: float) -> Held:
     """A new lease."""
     made = Held(token_hex(16), query, annotator, order, now.clock, now.seconds + seconds, released=False)
-    row = {name: getattr(made, name) for name in Held.__slots__}
-    connection.execute(insert(schema.leases), {**row, "time": wall_time()})
+    connection.execute(_GIVE, {**made._asdict(), "time": wall_time()})
     return made
 
 

@@ -32,9 +32,9 @@ class Moment:
     person: Annotator
     writes: bool
     done: set[int] = field(default_factory=set[int])
-    _leases: tuple[Held, ...] | None = None
+    _leases: list[Held] | None = None
 
-    def leases(self) -> tuple[Held, ...]:
+    def leases(self) -> list[Held]:
         """The leases that stand, of everybody."""
         if self._leases is None:
             self._leases = leasing.standing(self.connection, self.now, sweep=self.writes)
@@ -44,9 +44,13 @@ class Moment:
         """The leases of this person that stand."""
         return [each for each in self.leases() if each.annotator == self.person.number]
 
-    def changed(self) -> None:
-        """Read the leases anew: some were given or released."""
-        self._leases = None
+    def off(self, query: int) -> None:
+        """Take a query off the person's page."""
+        leasing.done(self.connection, query, self.person.number)
+        if self._leases is not None:
+            self._leases = [
+                each for each in self._leases if (each.query, each.annotator) != (query, self.person.number)
+            ]
 
     def query(self, number: int) -> Query:
         return self.mirror.query(self.connection, number)

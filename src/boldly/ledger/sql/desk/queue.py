@@ -91,6 +91,12 @@ class Queue:
             self._follow(connection, self._ends, ends)
         self._ends = ends
 
+    @property
+    def next_choice(self) -> int:
+        """The number of the next choice, if none was stored since it was synchronised."""
+        assert self._ends is not None
+        return self._ends[3] + 1
+
     def waiting(self, number: int) -> Asked | None:
         """A query that has no label, by its number."""
         return self.open.get(number) or self._checks.get(number)

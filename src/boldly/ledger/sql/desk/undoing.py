@@ -53,10 +53,9 @@ def undo(moment: Moment, key: str) -> tuple[Held, Action] | None:
     if asked.played.settled and person in asked.played.standing:
         rest = {number: each for number, each in asked.played.standing.items() if number != person}
         buying.correct(moment, asked, rest)
-    leasing.done(moment.connection, asked.number, person)
+    moment.off(asked.number)
     seconds = moment.rules.lease_seconds
     held = leasing.given(moment.connection, asked.number, person, said.order, moment.now, seconds)
-    moment.changed()
     return held, said.word
 
 
