@@ -192,7 +192,8 @@ function showEvents({ flags, corrections }) {
     at("corrections"),
     corrections.newest.map((one) => {
       const iterates = one.learned.length > 4 ? `${one.learned.slice(0, 4).join(", ")} and ${one.learned.length - 4} more` : one.learned.join(", ");
-      return event(one.time, `${one.source}: now ${one.verdict}; iterate ${iterates} had learned from what was said before`, `query ${one.query}`);
+      const now = one.verdict === "withdrawn" ? "taken back" : `${one.source}: now ${one.verdict}`;
+      return event(one.time, `${now}; iterate ${iterates} had learned from what was said before`, `query ${one.query}`);
     }),
   );
 }
