@@ -80,6 +80,7 @@ def _as_json(audit: Audit) -> dict[str, Any]:
         "ok": audit.ok,
         "labels": audit.labels,
         "used": audit.used,
+        "corrected": audit.corrected,
         "undated": audit.undated,
         "accounts": {
             statement.account: {

@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Generator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from sqlite3 import SQLITE_CORRUPT, SQLITE_NOTADB
@@ -18,11 +18,11 @@ from boldly.ledger.sql import schema
 from boldly.ledger.sql.database import open_database
 from boldly.ledger.sql.file import back_up, connect
 from boldly.ledger.sql.location import parse
-from boldly.ledger.sql.verify import content, learning, rows
+from boldly.ledger.sql.verify import content, learning, people, rows
 from boldly.ledger.sql.verify.books import Books
 from boldly.ledger.sql.verify.faults import Faults, Violation
 from boldly.ledger.sql.verify.file import HOW_TO_SAVE, missing_references, require_whole
-from boldly.ledger.sql.verify.replay import Story, replay
+from boldly.ledger.sql.verify.replay import replay
 from boldly.types import ACCOUNTS, Account
 
 
@@ -49,7 +49,8 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What an audit found: the accounts, how many labels count and how many a step names, and what is wrong.
+    """What an audit found: the accounts, how many labels count, how many a step names, how many were corrected since
+    they were told, and what is wrong.
 
     `undated` counts the reservations and settlements of schema 1, whose order and budget were not written down.
     """
@@ -57,6 +58,7 @@ class Audit:
     statements: tuple[Statement, ...]
     labels: int
     used: int
+    corrected: int
     undated: int
     violations: tuple[Violation, ...]
 
@@ -73,17 +75,17 @@ def audit(location: str | Path, *, beside: bool = False) -> Audit:
     """Check the ledger at a location, a file or a PostgreSQL URL, in one transaction of its database.
 
     A file that a run is writing is copied first, as a reader would hold the run up. `beside` looks at the rows of a
-    large ledger one by one in a process of its own, in about half the time. Memory stays bounded but for 5 bytes a
-    label. Raises `StorageError` for what can't be read, and for a file with damaged pages.
+    large ledger one by one in a process of its own, in about half the time. Memory stays bounded but for some 20
+    bytes a label. Raises `StorageError` for what can't be read, and for a file with damaged pages.
     """
     with _explained(location), _at_rest(location) as place, ExitStack() as stack:
         database = stack.enter_context(closing(open_database(place, read_only=True, exclusive=False)))
         large = beside and database.run(_queries, writes=False) >= BESIDE
         pool = stack.enter_context(ProcessPoolExecutor(1, get_context("spawn"))) if large else None
         other = pool and pool.submit(_odd_rows_at, place)
-        statements, story, used, faults = database.run(lambda connection: _looked(connection, location), writes=False)
+        found, faults = database.run(lambda connection: _looked(connection, location), writes=False)
         faults.merge(other.result() if other else database.run(_odd_rows, writes=False))
-    return Audit(statements, len(story.rounds), used, story.undated, faults.violations())
+    return replace(found, violations=faults.violations())
 
 
 @contextmanager
@@ -115,14 +117,16 @@ def _queries(connection: Connection) -> int:
     return connection.scalar(select(func.count()).select_from(schema.queries)) or 0
 
 
-def _looked(connection: Connection, location: str | Path) -> tuple[tuple[Statement, ...], Story, int, Faults]:
+def _looked(connection: Connection, location: str | Path) -> tuple[Audit, Faults]:
+    """What was found but for the rows one by one, and what is wrong with it."""
     require_whole(connection, location)
     faults = Faults()
     story = replay(connection, faults)
     used = learning.used(connection, story.rounds, faults)
     kept = {row.name: row.settled + row.reserved for row in connection.execute(select(schema.accounts))}
     statements = tuple(_statement(name, story.books[name], kept.get(name, 0)) for name in ACCOUNTS)
-    return statements, story, used, faults
+    corrected = people.corrected(connection)
+    return Audit(statements, len(story.rounds), used, corrected, story.undated, ()), faults
 
 
 def _odd_rows_at(location: str | Path) -> Faults:
@@ -135,6 +139,7 @@ def _odd_rows(connection: Connection) -> Faults:
     faults = Faults()
     faults.extend(missing_references(connection))
     faults.extend(rows.broken(connection))
+    faults.extend(people.odd(connection))
     faults.extend(content.altered(connection))
     return faults
 

@@ -40,6 +40,7 @@ def broken(connection: Connection) -> Iterator[Fault]:
     for column in (
         *(schema.prompts.c.number, schema.responses.c.number, schema.queries.c.number, schema.attempts.c.id),
         *(schema.calls.c.number, schema.receipts.c.number, schema.labels.c.sequence),
+        *(schema.corrections.c.number, schema.annotators.c.number, schema.choices.c.number),
     ):
         yield from _gaps(connection, column, first=0)
     for column in (schema.rounds.c.number, schema.iterates.c.number):

@@ -57,6 +57,8 @@ def _together(audit: Audit) -> Iterator[str]:
         f"In all: {answers} answers - {surplus} surplus = {audit.labels} labels, {audit.used} of them used in "
         f"training; {money(spent)} spent."
     )
+    if audit.corrected:
+        yield f"{audit.corrected} of the labels were corrected since, at no cost."
     if still := sum(each.open for each in totals):
         yield f"{still} attempts are open: if no process is working on them, the next run settles them as unknown."
     if audit.undated:
