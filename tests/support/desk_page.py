@@ -4,10 +4,11 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from boldly.ledger import Budget
@@ -16,12 +17,13 @@ from boldly.ledger.sql.desk import Annotator, Desk, Rules
 from boldly.types import Prompt, Query, Response
 from boldly.web.app import create_app
 from boldly.web.serving import listen, serve, url_of
-from boldly.web.settings import LoopState, Settings
+from boldly.web.settings import LoopState, Rate, Settings
 from boldly.web.tokens import Claim, cookie_of, token_of
 
 KEY = bytes(range(32))
 HOST = "localhost:8765"
 ORIGIN = f"http://{HOST}"
+UNLIMITED = Rate(1e9, 10**9)
 SECRETS = ("policy-of-round", "reference-model", "-7.1234", "-9.8765", "training", "consistency", "fact-of-the-prompt")
 """What the pairs of `query` hold that no page may tell."""
 
@@ -46,10 +48,14 @@ class Page:
     settings: Settings
     ann: Annotator
     ben: Annotator
+    apps: dict[tuple[Any, ...], FastAPI] = field(default_factory=dict)
 
     def client(self, who: Annotator | None, **settings: Any) -> TestClient:
-        """A browser at the page of a person, or of nobody."""
-        app = create_app(self.desk, replace(self.settings, **settings))
+        """A browser at the page of a person, or of nobody; those with the same settings are at one application."""
+        key = tuple(sorted(settings.items()))
+        if key not in self.apps:
+            self.apps[key] = create_app(self.desk, replace(self.settings, **settings))
+        app = self.apps[key]
         client = TestClient(app, base_url=ORIGIN, headers={"Origin": ORIGIN}, raise_server_exceptions=False)
         if who is not None:
             client.cookies.set(cookie_of(KEY), token_of(KEY, Claim(who.number, who.generation)))
@@ -68,6 +74,9 @@ def page_of(run: Path, queries: int = 12, state: LoopState | None = None, **rule
             hosts=frozenset({"localhost", "127.0.0.1"}),
             state=lambda: state or LoopState("labelling"),
             dashboard=lambda: {"labels": len(ledger.labels())},
+            annotator=UNLIMITED,
+            stranger=UNLIMITED,
+            guesses=UNLIMITED,
         )
         yield Page(ledger, desk, settings, desk.admit("Ann", owner=True), desk.admit("Ben"))
 

@@ -9,7 +9,7 @@ from boldly.errors import StorageError
 from boldly.ledger.sql.desk import Tally
 from boldly.types import BothBad, Preference, Tie, preference_of
 from boldly.web.payloads import Pace, state_of
-from boldly.web.settings import LoopState
+from boldly.web.settings import LoopState, Settings
 from boldly.web.tokens import Claim, cookie_of, token_of
 from tests.support.desk_page import KEY, ORIGIN, SECRETS, page_of, query
 
@@ -187,9 +187,10 @@ def test_strength_and_reason_are_stored(page):
         (LoopState("stopped"), 5, "nobody trains at the moment: `boldly label runs/tiny` starts it"),
     ],
 )
-def test_the_state_says_what_the_model_waits_for(page, loop, wanted, message):
+def test_the_state_says_what_the_model_waits_for(loop, wanted, message):
+    settings = Settings("runs/tiny", KEY, frozenset(), state=lambda: loop, dashboard=dict)
     tally = Tally(mine=1, labels=20, budget=100, waiting=wanted, wanted=wanted)
-    assert state_of(tally, loop, page.settings, Pace()).message == message
+    assert state_of(tally, loop, settings, Pace()).message == message
 
 
 def test_how_long_it_takes_follows_the_labels_that_came():
@@ -296,7 +297,7 @@ def _raising(error: Exception):
 
 def test_several_processes_serve_one_run(page):
     """Two applications that share nothing but the ledger: a pair of the one is answered at the other, once."""
-    first, second = page.client(page.ann), page.client(page.ann)
+    first, second = page.client(page.ann), page.client(page.ann, guard=151)
     pair = first.get("/api/pair").json()["pair"]
     assert choose(second, pair).json()["outcome"] == "label"
     assert choose(first, pair).json()["repeated"]

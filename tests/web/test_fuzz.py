@@ -6,7 +6,6 @@ import schemathesis
 from hypothesis import strategies as st
 from schemathesis import Config, GenerationMode
 
-from boldly.web.settings import Rate
 from boldly.web.tokens import Claim, cookie_of, token_of
 from tests.support.desk_page import KEY, page_of
 
@@ -22,7 +21,6 @@ OPERATIONS = (
     ("GET", "/api/dashboard"),
 )
 HOST = "testserver"
-UNLIMITED = Rate(1e9, 10**9)
 CONFIG = Config.from_dict(
     {"generation": {"with-security-parameters": False, "deterministic": True, "database": "none"}}
 )
@@ -36,9 +34,7 @@ def page(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def client(page):
-    return page.client(
-        page.ann, hosts=frozenset({HOST, "localhost"}), annotator=UNLIMITED, stranger=UNLIMITED, guesses=UNLIMITED
-    )
+    return page.client(page.ann, hosts=frozenset({HOST, "localhost"}))
 
 
 def test_every_operation_is_drawn(client):

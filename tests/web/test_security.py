@@ -11,12 +11,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Mount, Route
 
-from boldly.web.app import create_app
 from boldly.web.security.admission import is_open
 from boldly.web.security.bodies import MOST_BYTES, Bodies
 from boldly.web.security.hosts import is_every, is_loopback, name_in, names_of
 from boldly.web.security.rates import Buckets
-from boldly.web.settings import Rate
+from boldly.web.settings import Rate, Settings
 from boldly.web.tokens import Claim, cookie_of, token_of
 from tests.support.desk_page import KEY, ORIGIN, page_of
 
@@ -31,15 +30,22 @@ BODIES = {
 }
 
 
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """For what changes nothing."""
+    with page_of(tmp_path_factory.mktemp("page")) as page:
+        yield page
+
+
 @pytest.fixture
-def page(tmp_path):
+def fresh(tmp_path):
     with page_of(tmp_path) as page:
         yield page
 
 
 def routes_of(page) -> list[tuple[str, str]]:
     """Every method and path that the application has, but those of the static files."""
-    app = create_app(page.desk, page.settings)
+    app = page.client(None).app
     for route in app.routes:
         assert isinstance(route, APIRoute | Route) or (isinstance(route, Mount) and route.path == "/static")
     flat = [route for route in app.routes if isinstance(route, Route)]
@@ -58,21 +64,21 @@ def test_the_routes_that_need_no_link_are_these(page):
 
 
 @pytest.mark.parametrize("who", ["nobody", "wrong", "forged", "expired", "revoked", "of another run", "another's name"])
-def test_every_route_is_closed_without_a_link_of_this_run(page, who):
-    client = page.client(None, guesses=Rate(1.0, 1000))
-    expired = token_of(KEY, Claim(page.ann.number, page.ann.generation + 1))
+def test_every_route_is_closed_without_a_link_of_this_run(fresh, who):
+    client = fresh.client(None)
+    expired = token_of(KEY, Claim(fresh.ann.number, fresh.ann.generation + 1))
     tokens = {
         "wrong": "no token at all",
-        "forged": f"{page.ann.number}.{page.ann.generation}.{'0' * 32}",
+        "forged": f"{fresh.ann.number}.{fresh.ann.generation}.{'0' * 32}",
         "expired": expired,
-        "revoked": token_of(KEY, Claim(page.ben.number, page.ben.generation)),
-        "of another run": token_of(OTHER_RUN, Claim(page.ann.number, page.ann.generation)),
+        "revoked": token_of(KEY, Claim(fresh.ben.number, fresh.ben.generation)),
+        "of another run": token_of(OTHER_RUN, Claim(fresh.ann.number, fresh.ann.generation)),
         "another's name": token_of(KEY, Claim(99, 0)),
     }
-    page.desk.revoke("Ben")
+    fresh.desk.revoke("Ben")
     if who in tokens:
         client.cookies.set(cookie_of(KEY), tokens[who])
-    for method, path in routes_of(page):
+    for method, path in routes_of(fresh):
         if is_open(path):
             continue
         answer = send(client, method, path)
@@ -83,27 +89,24 @@ def test_every_route_is_closed_without_a_link_of_this_run(page, who):
         entered = client.get(f"/in/{tokens[who]}")
         assert entered.status_code == 403
         assert "set-cookie" not in entered.headers
-    assert page.desk.choices() == ()
+    assert fresh.desk.choices() == ()
 
 
 def test_a_route_that_somebody_adds_is_closed(page):
-    app = create_app(page.desk, page.settings)
-    app.add_api_route("/api/new", lambda: {"secret": 1})
-    nobody, ann = page.client(None), page.client(page.ann)
-    nobody.app = ann.app = app
-    for client, status in ((nobody, 401), (ann, 200)):
-        client._transport.app = app
+    usual = {"guard": 151}
+    page.client(None, **usual).app.add_api_route("/api/new", lambda: {"secret": 1})
+    for client, status in ((page.client(None, **usual), 401), (page.client(page.ann, **usual), 200)):
         assert client.get("/api/new").status_code == status
 
 
-def test_a_revoked_link_is_closed_at_once_and_a_new_one_opens(page):
-    client = page.client(page.ben)
+def test_a_revoked_link_is_closed_at_once_and_a_new_one_opens(fresh):
+    client = fresh.client(fresh.ben)
     assert client.get("/api/state").status_code == 200
-    page.desk.revoke("Ben")
+    fresh.desk.revoke("Ben")
     assert client.get("/api/state").status_code == 403
-    again = page.desk.admit("Ben")
+    again = fresh.desk.admit("Ben")
     assert client.get("/api/state").status_code == 403
-    assert page.client(again).get("/api/state").status_code == 200
+    assert fresh.client(again).get("/api/state").status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -254,7 +257,7 @@ def test_a_page_at_every_address_is_reached_by_digits_and_not_by_names_of_others
 )
 def test_no_path_leads_out(page, path):
     """Case 70, over the application itself: the client sends the path as it stands."""
-    status, body = asyncio.run(asked(create_app(page.desk, page.settings), "GET", path))
+    status, body = asyncio.run(asked(page.client(None).app, "GET", path))
     assert status in (400, 401, 403, 404), (path, status)
     assert b"root:" not in body
     assert b"import" not in body
@@ -265,7 +268,7 @@ def test_no_path_leads_out(page, path):
     "path", ["/static/../api/state", "/static/%2e%2e/api/state", "/in/../api/state", "//api/state"]
 )
 def test_no_open_path_leads_to_a_closed_one(page, path):
-    status, body = asyncio.run(asked(create_app(page.desk, page.settings), "GET", path))
+    status, body = asyncio.run(asked(page.client(None).app, "GET", path))
     assert status in (401, 403, 404)
     assert b"phase" not in body
 
@@ -316,10 +319,10 @@ def test_people_are_refused_in_words(page):
     assert "personal link" in refused.text
 
 
-def test_nothing_that_was_sent_comes_back(page):
+def test_nothing_that_was_sent_comes_back(fresh):
     """No template or sentence repeats what a stranger wrote."""
     mark = "<b>{{7*7}}{% raw %}${7*7}"
-    client = page.client(page.ann)
+    client = fresh.client(fresh.ann)
     answers = [
         client.get(f"/{mark}", headers={"Accept": "text/html"}),
         client.get(f"/in/{mark}", headers={"Accept": "text/html"}),
@@ -330,8 +333,8 @@ def test_nothing_that_was_sent_comes_back(page):
         assert 400 <= answer.status_code < 500
         assert "49" not in answer.text
         assert "<b>" not in answer.text
-    unlikely = page.desk.admit("{{7*7}} <b>Eve</b>")
-    opened = page.client(unlikely).get(f"/in/{token_of(KEY, Claim(unlikely.number, 0))}")
+    unlikely = fresh.desk.admit("{{7*7}} <b>Eve</b>")
+    opened = fresh.client(unlikely).get(f"/in/{token_of(KEY, Claim(unlikely.number, 0))}")
     assert "{{7*7}} &lt;b&gt;Eve" in opened.text
 
 
@@ -344,7 +347,7 @@ def test_there_are_no_websockets(page):
         async def send(message):
             sent.append(message)
 
-        await create_app(page.desk, page.settings)(scope, lambda: None, send)
+        await page.client(None).app(scope, lambda: None, send)
 
     asyncio.run(connect())
     assert [message["type"] for message in sent] == ["websocket.close"]
@@ -360,31 +363,29 @@ def test_the_description_of_the_api_is_for_those_who_were_let_in(page):
 # --- limits (case 71)
 
 
-def test_a_person_who_asks_too_often_waits_and_nobody_else_does(page):
+def test_a_person_who_asks_too_often_waits_and_nobody_else_does(fresh):
     slow = Rate(per_second=0.5, burst=3)
-    ann = page.client(page.ann, annotator=slow)
+    ann = fresh.client(fresh.ann, annotator=slow)
     answers = [ann.get("/api/state") for _ in range(4)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
     assert answers[-1].headers["retry-after"] == "2"
-    ben = page.client(page.ben)
-    ben._transport.app = ann.app
-    assert ben.get("/api/state").status_code == 200
+    assert fresh.client(fresh.ben, annotator=slow).get("/api/state").status_code == 200
 
 
 def test_a_hasty_person_is_not_slowed_by_the_usual_limits(page):
-    client = page.client(page.ann)
+    client = page.client(page.ann, annotator=Settings.__dataclass_fields__["annotator"].default)
     assert {client.get("/api/state").status_code for _ in range(50)} == {200}
 
 
-def test_who_guesses_links_waits_and_who_has_one_does_not(page):
-    ann, guesser = page.client(page.ann), page.client(None)
-    guesser._transport.app = ann.app
+def test_who_guesses_links_waits_and_who_has_one_does_not(fresh):
+    usual = Settings.__dataclass_fields__["guesses"].default
+    ann, guesser = (fresh.client(who, guesses=usual) for who in (fresh.ann, None))
     tried = [guesser.get(f"/in/{number}.0.{'0' * 32}").status_code for number in range(11)]
     assert tried == [403] * 10 + [429]
     guesser.cookies.set(cookie_of(KEY), f"1.0.{'1' * 32}")
     assert guesser.get("/api/state").status_code == 429
     assert ann.get("/api/state").status_code == 200
-    assert ann.get(f"/in/{token_of(KEY, Claim(page.ann.number, 0))}").status_code == 200
+    assert ann.get(f"/in/{token_of(KEY, Claim(fresh.ann.number, 0))}").status_code == 200
 
 
 def test_strangers_of_one_address_are_limited_together(page):
@@ -428,7 +429,7 @@ def test_a_body_without_a_length_is_counted_while_it_comes(page):
             taken += 1000
             yield b" " * 1000
 
-    status, _ = asyncio.run(asked(create_app(page.desk, page.settings), "POST", "/api/beat", endless(), who=page.ann))
+    status, _ = asyncio.run(asked(page.client(None).app, "POST", "/api/beat", endless(), who=page.ann))
     assert status == 413
     assert taken <= MOST_BYTES + 2000
 
@@ -476,7 +477,7 @@ async def _never(scope, receive, send):
     ],
 )
 def test_long_headers_and_addresses_are_refused(page, headers, path, status):
-    app = create_app(page.desk, page.settings)
+    app = page.client(None).app
     assert asyncio.run(asked(app, "GET", path, who=page.ann, headers=headers))[0] == status
 
 
@@ -487,8 +488,8 @@ def leased(client) -> str:
     return client.get("/api/pair").json()["pair"]["lease"]
 
 
-def test_leases_of_nobody_of_others_and_of_other_orders_are_unknown(page):
-    ann, ben = page.client(page.ann), page.client(page.ben)
+def test_leases_of_nobody_of_others_and_of_other_orders_are_unknown(fresh):
+    ann, ben = fresh.client(fresh.ann), fresh.client(fresh.ben)
     lease = leased(ann)
     token, _, signature = lease.rpartition(".")
     turned = f"{token}.{signature[::-1]}"
@@ -499,19 +500,19 @@ def test_leases_of_nobody_of_others_and_of_other_orders_are_unknown(page):
         assert client.get("/api/held", params={"lease": sent}).json()["pairs"] == []
         assert client.post("/api/beat", json={"leases": [sent]}).json()["gone"] == [sent]
         assert client.post("/api/release", json={"leases": [sent]}).status_code == 200
-    assert page.desk.choices() == ()
+    assert fresh.desk.choices() == ()
     assert ann.get("/api/held", params={"lease": lease}).json()["pairs"]
 
 
-def test_a_lease_that_was_answered_makes_no_second_label(page):
-    client = page.client(page.ann)
+def test_a_lease_that_was_answered_makes_no_second_label(fresh):
+    client = fresh.client(fresh.ann)
     lease = leased(client)
     body = {**BODIES["/api/choice"], "lease": lease}
     assert client.post("/api/choice", json=body).status_code == 200
     again = client.post("/api/choice", json={**body, "key": "key-00000002", "choice": "tie"})
     assert again.status_code in (200, 409)
-    assert len(page.ledger.labels()) == 1
-    assert page.ledger.spent().money == 0.5
+    assert len(fresh.ledger.labels()) == 1
+    assert fresh.ledger.spent().money == 0.5
 
 
 def test_a_choice_that_comes_after_its_lease_is_kept(tmp_path):
@@ -626,4 +627,4 @@ async def asked(app, method, path, body=(), *, who=None, headers=()):
 
 def test_the_key_is_in_nothing_that_is_printed(page):
     assert repr(KEY) not in repr(page.settings)
-    assert repr(KEY) not in repr(vars(create_app(page.desk, page.settings)))
+    assert repr(KEY) not in repr(vars(page.client(None).app))

@@ -75,6 +75,7 @@ def serve(
         ws="none",
         lifespan="off",
         log_config=None,
+        log_level="critical",  # what a client does wrong is no news, and the application tells its own errors
         access_log=False,  # it would hold the links
         proxy_headers=False,
         server_header=False,

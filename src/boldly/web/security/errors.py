@@ -40,9 +40,10 @@ class Errors:
         except ClientDisconnect:
             return
         except Exception as error:
+            answer = self._answer(scope, error)
             if begun:
                 raise
-            await self._answer(scope, error)(scope, receive, send)
+            await answer(scope, receive, send)
 
     def _answer(self, scope: Scope, error: Exception) -> Response:
         match error:
