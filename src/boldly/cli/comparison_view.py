@@ -104,8 +104,12 @@ def _identical(found: Comparison) -> str:
 
 def _controlled(found: Comparison) -> str:
     """The win rate without the effect of length, and the effect."""
-    lengths = f"{found.length_a.value:.0f} and {found.length_b.value:.0f}" if found.length_a and found.length_b else ""
     longer = f"; the longer answer won {interval(found.longer_won)}" if found.longer_won else ""
+    lengths = (
+        f"a {found.length_a.value:.0f} characters, b {found.length_b.value:.0f}"
+        if found.length_a and found.length_b
+        else ""
+    )
     if found.controlled is None:
-        return f"{lengths} characters on average{longer}; a rate for equal length can't be told from these pairs"
-    return f"{interval(found.controlled.rate)} if answers were equally long, and not {lengths} characters{longer}"
+        return f"{lengths}{longer}; what equal lengths would give can't be told from these pairs"
+    return f"{interval(found.controlled.rate)} if answers were equally long ({lengths}){longer}"

@@ -225,7 +225,7 @@ def _generation(a: Found, b: Found) -> tuple[GenerationConfig, tuple[str, ...]]:
     """How both models answer: as the first run among them did."""
     runs = [found for found in (a, b) if found.config is not None]
     if not runs:
-        small = a.name in BUNDLED and b.name in BUNDLED
+        small = a.bundled or b.bundled  # whose context is as small
         return GenerationConfig() if small else GenerationConfig(max_tokens=_OWN_MODEL_TOKENS), ()
     first, *others = ((found.name, found.config.generation) for found in runs if found.config is not None)
     differ = any(_drawing(other) != _drawing(first[1]) for _, other in others)

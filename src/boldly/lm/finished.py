@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from boldly.errors import ModelError
 from boldly.lm.files import ADAPTER
-from boldly.lm.inspect import is_hub_name, read_json
+from boldly.lm.inspect import check, is_hub_name, read_json
 from boldly.lm.load import described, load, read_tokenizer
 from boldly.lm.model import LanguageModel
 from boldly.pretrained import Dtype, first_line
@@ -40,6 +40,17 @@ def load_finished(
     assert not isinstance(lm.module, PeftModel)
     whole = described(folder, lm.module, tokenizer, chat=chat)
     return replace(whole, module=_with_adapter(lm, folder), adapter=True)
+
+
+def check_finished(model: str | Path, *, base: str | Path | None = None) -> None:
+    """Refuse from its files alone what `load_finished` would; a name on the Hub is not looked at."""
+    folder = Path(model).expanduser()
+    if is_hub_name(model):
+        return
+    if not (folder / _CONFIG).is_file():
+        check(folder)
+    elif not is_hub_name(below := base or _base_of(folder)):
+        check(Path(below))
 
 
 def _base_of(folder: Path) -> str:

@@ -16,7 +16,7 @@ from boldly.errors import PromptsError
 from boldly.ledger import Budget
 from boldly.ledger.sql import SqlLedger
 from boldly.lm.encode import encode
-from boldly.lm.finished import load_finished
+from boldly.lm.finished import check_finished, load_finished
 from boldly.lm.model import Generation
 from boldly.lm.policy import LMPolicy
 from boldly.metrics.answers import Side, append_answers, origin_of, read_answers
@@ -41,6 +41,8 @@ def draw(folder: Path, begun: Begun, a: Found, b: Found, tell: Tell) -> None:
     """
     config = begun.config
     prompts = begun.prompts[: config.labels]
+    for found in (a, b):
+        check_finished(found.source, base=found.base)
     with writing(folder, begun):
         _draw_side(folder, begun, "a", a, tell)
         _draw_side(folder, begun, "b", b, tell)
