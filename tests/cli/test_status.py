@@ -116,3 +116,21 @@ def test_a_folder_without_a_run_is_refused(tmp_path: Path, capsys: pytest.Captur
     assert main(["status", str(tmp_path)]) == 2
     assert "holds no run of boldly" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_those_who_have_a_pair_on_their_page_are_named(
+    a_run: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+):
+    from boldly.ledger.sql import SqlLedger
+    from boldly.ledger.sql.desk import Desk, Rules
+
+    run = a_run("one")
+    assert "labelling" not in shown(run, capsys)
+    with closing(SqlLedger(run / "ledger.sqlite", exclusive=False)) as ledger:
+        desk = Desk(ledger, Rules({}, {}))
+        ann, ben = desk.admit("ann"), desk.admit("ben")
+        assert desk.lease(ann) is not None
+        assert desk.lease(ben) is None
+        assert "labelling ann\n" in shown(run, capsys)
+        desk.revoke("ann")
+    assert "labelling" not in shown(run, capsys)

@@ -95,8 +95,8 @@ def _told_already(run: Path, who: "People", port: int | None) -> bool:
     if not about.accounts:
         oracle = read_document(run / CONFIG_FILE).values["oracle"]["name"]
         raise InvalidInput(
-            f"the labels of {run} come from `{oracle}`, and people have nothing to label there: write "
-            f"`boldly label DIR` for a run of their own, or `boldly label DIR --config FILE` with keys of {run}/config.yaml."
+            f"the labels of {run} come from `{oracle}`, and people have nothing to label there: write `boldly label "
+            f"DIR` for a run of their own, or `boldly label DIR --config FILE` for one with the keys in FILE."
         )
     if who.share or who.revoke:
         with closing(SqlLedger(ledger_of(run), exclusive=False)) as ledger:

@@ -4,8 +4,9 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Lock
-from typing import Any, TypeVar
+from typing import TypeVar
 
+from boldly.config.desk import page
 from boldly.config.documents import read_document
 from boldly.config.live import live_state
 from boldly.config.locations import CONFIG_FILE
@@ -33,7 +34,7 @@ _PHASES: Mapping[str, Phase] = {
 
 def page_settings(run: Path, names: frozenset[str], ledger: SqlLedger, desk: Desk, rules: Rules) -> Settings:
     """The settings of the page of a run that is reached under `names`."""
-    oracle: Mapping[str, Any] = read_document(run / CONFIG_FILE).values.get("oracle") or {}
+    options = page(read_document(run / CONFIG_FILE).values)
     state = remembered(lambda: state_of(run, ledger))
     return Settings(
         run=str(run),
@@ -41,9 +42,9 @@ def page_settings(run: Path, names: frozenset[str], ledger: SqlLedger, desk: Des
         hosts=names,
         state=state,
         dashboard=Dashboard(run, ledger, desk, rules, state),
-        confirm=bool(oracle.get("confirm")),
-        strength=bool(oracle.get("strength")),
-        reason=bool(oracle.get("reason")),
+        confirm=bool(options.get("confirm")),
+        strength=bool(options.get("strength")),
+        reason=bool(options.get("reason")),
     )
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -14,7 +14,13 @@ from boldly.config.locations import CONFIG_FILE, LEDGER_FILE
 from boldly.errors import InvalidInput
 from boldly.ledger.lock import holder_of, is_held
 from boldly.progress import Interval, Record
+from boldly.text import flat
 from boldly.types import ACCOUNTS
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from boldly.ledger.sql import SqlLedger
 
 
 def status(
@@ -40,6 +46,7 @@ def read_status(run: Path) -> dict[str, Any]:
 
     Raises `InvalidInput` for a directory that holds no run.
     """
+    from boldly.config.desk import page
     from boldly.config.documents import read_document
     from boldly.ledger.sql import SqlLedger
     from boldly.metrics import plain, read
@@ -49,6 +56,7 @@ def read_status(run: Path) -> dict[str, Any]:
     with closing(SqlLedger(location, read_only=True)) as ledger:
         spent = {account: ledger.spent(account) for account in ACCOUNTS}
         waiting = ledger.unanswered()
+        labelling = _labelling(ledger)
     training = spent["training"]
     records = read(run / "metrics.jsonl")
     judged = [record for record in records if record.evaluation is not None]
@@ -61,7 +69,8 @@ def read_status(run: Path) -> dict[str, Any]:
         "bought": training.bought,
         "budget": config.get("budget"),
         "waiting": waiting,
-        "people": answered_by_people(config),
+        "labelling": labelling,
+        "people": bool(page(config)),
         "open": training.open,
         "failed": training.failed,
         "unknown": training.unknown,
@@ -78,10 +87,15 @@ def read_status(run: Path) -> dict[str, Any]:
     }
 
 
-def answered_by_people(config: Mapping[str, Any]) -> bool:
-    """Whether people answer any queries of a run: those it trains on, or those that judge or check it."""
-    sections = (config, config.get("evaluation") or {}, config.get("consistency") or {})
-    return any((section.get("oracle") or {}).get("name") == "people" for section in sections)
+def _labelling(ledger: "SqlLedger") -> list[str]:
+    """The names of those who have a pair on their page at this moment."""
+    from boldly.ledger.sql.desk import annotators, clock, leasing
+
+    def look(connection: "Connection") -> list[str]:
+        held = {one.annotator for one in leasing.standing(connection, clock.clock(connection), sweep=False)}
+        return [one.name for one in annotators.everyone(connection) if one.number in held]
+
+    return ledger.read(look)
 
 
 def _figures(record: Record) -> Mapping[str, Any]:
@@ -146,8 +160,10 @@ def _as_text(found: Mapping[str, Any]) -> str:
         ("labels", _labels(found)),
     ]
     if found["waiting"]:
-        page = f": `boldly label {found['run']}` shows them to people" if found["people"] else ""
-        rows.append(("waiting", f"{found['waiting']} queries without a label{page}"))
+        shows = f": `boldly label {found['run']}` shows them to people" if found["people"] else ""
+        rows.append(("waiting", f"{found['waiting']} queries without a label{shows}"))
+    if found["labelling"]:
+        rows.append(("labelling", ", ".join(flat(name) for name in found["labelling"])))
     if found["failed"] or found["unknown"]:
         unknown = f", {found['unknown']} with an unknown end" if found["unknown"] else ""
         rows.append(("failed", f"{found['failed']} attempts without an answer{unknown}"))
