@@ -23,7 +23,7 @@ export function look(shown) {
 /** Seconds that the pair of `shown` was looked at until now. */
 export function secondsOf(shown) {
   settle();
-  return Math.min(86400, (looked.get(shown) ?? 0) / 1000);
+  return Math.min(86400, Math.round(looked.get(shown) ?? 0) / 1000);
 }
 
 export const forgetTime = (shown) => looked.delete(shown);

@@ -83,7 +83,7 @@ function rest() {
     return;
   }
   const theirs = state.wanted > 0 && state.waiting > 0 && state.phase === "labelling";
-  const more = theirs ? "The pairs that still wait are on other people's pages, or were skipped." : "";
+  const more = theirs ? "The pairs that still wait are on other pages, or were skipped." : "";
   const [first, second] = state.phase === "labelling" ? ["no pair waits for you", state.message] : state.message.split(/[;:] (.*)/);
   view.showRest(view.sentence(first), second ? `${view.sentence(second)}.` : "", more, state.phase !== "stopped");
 }
