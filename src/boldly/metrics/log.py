@@ -19,7 +19,9 @@ def append(path: Path, record: Record) -> None:
 
 
 def read(path: Path) -> list[Record]:
-    """The records at `path` by iterate; of an iterate that was logged twice (a crash in between) the last one counts.
+    """The records at `path` by iterate; of an iterate that was logged twice the last one counts.
+
+    A crash in between leaves one twice, and so do verdicts of people on held-out answers, which come later.
 
     No file is no records, and a last line without an end is one that a crash cut short. Raises `StorageError` for any
     other line that is no record.

@@ -15,7 +15,7 @@ from boldly.errors import ConfigError, StorageError
 from boldly.ledger.sql import SqlLedger
 from boldly.runner.past import past
 
-_NOT_FORKED = ("*.tmp*", "ledger.sqlite*", "model", "report.html", "result.json", "samples.jsonl")
+_NOT_FORKED = ("*.tmp*", "ledger.sqlite*", "model", "report.html", "result.json", "samples.jsonl", "state.json")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import shlex
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil
 
 import torch
@@ -22,7 +22,7 @@ from boldly.lm.export import write_model
 from boldly.lm.policy import LMPolicy
 from boldly.loop import Loop, rounds
 from boldly.metrics import read, write_samples
-from boldly.oracles import Following, Oracle, load_function
+from boldly.oracles import Following, Oracle, Outside, load_function
 from boldly.policy import Policy
 from boldly.progress import Progress, Result
 from boldly.report import write_report
@@ -104,6 +104,7 @@ def _execute(run: RunDirectory, config: RunConfig, observe: Observer, held: Orac
             seed=config.seed,
             announce=watch.phase,
             pool=pool,
+            bound=oracles.training.bound if isinstance(oracles.training, Outside) else None,
         )
         heldout = prompts.heldout[: config.evaluation.prompts]
         judge = _judge(config, itself(archive[0]), heldout, oracles.evaluation, ledger)
@@ -118,7 +119,7 @@ def _execute(run: RunDirectory, config: RunConfig, observe: Observer, held: Orac
         try:
             until_answered(turn, ledger, wait=wait, tell=lambda note: watch.tell(note=_in_place(note, run)))
         except WaitingForLabels as waiting:
-            raise WaitingForLabels(_in_place(str(waiting), run)) from None
+            raise WaitingForLabels(_in_place(str(waiting), run), waiting.rounds) from None
         if loop.left:
             watch.tell(note=_ended(config, watch, loop))
         return _finish(run, config, watch, archive, judge, loop, resumed=resumed)
@@ -144,16 +145,25 @@ class _Turn:
     check: Checker | None
     watch: Watch
     oracle: Oracle
+    checked: set[int] = field(default_factory=lambda: {0})
 
     def __call__(self) -> None:
-        self._keep()
-        for _ in rounds(self.loop, self.oracle):
+        try:
             self._keep()
+            for _ in rounds(self.loop, self.oracle):
+                self._keep()
+            self.watch.keep(self.loop, self.judge, last=True)
+            self.watch.require_judged(self.judge)
+        except WaitingForLabels:
+            self.watch.phase("labelling")
+            raise
 
     def _keep(self) -> None:
-        if self.check is not None and self.loop.t:
+        if self.check is not None and self.loop.t not in self.checked:
             self.check(self.loop.t - 1)
+            self.checked.add(self.loop.t)
         self.watch.keep(self.loop, self.judge)
+        self.watch.complete(self.loop, self.judge)
 
 
 def _checker(config: RunConfig, oracles: Answering, ledger: Ledger) -> Checker | None:

@@ -4,15 +4,17 @@ import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
 from boldly.errors import BudgetSpent, OracleUnavailable
 from boldly.ledger import Budget, Ledger
+from boldly.ledger.accounting import check_budget
 from boldly.metrics import Sample
 from boldly.metrics.evaluate import evaluate, rewards_of
-from boldly.oracles import Oracle, Preparing, Reward, answer
+from boldly.metrics.intervals import win_rate
+from boldly.oracles import Oracle, Outside, Preparing, Reward, answer
 from boldly.oracles.verdicts import raised
 from boldly.policy import Policy
 from boldly.progress import Evaluation, Record
@@ -32,7 +34,8 @@ class Judge:
     With a reward behind the oracle and no price on its labels that costs nothing. Otherwise the win rate against the
     base is bought from the evaluation account, within `budget`, the same share for each of `evaluations`; where that
     is 0 labels there is no win rate. None is bought for iterate 0, which is the base itself. Without an `oracle` nobody
-    judges.
+    judges. People are not waited for: an evaluation has no win rate until none of its queries is `awaited`, and is
+    then made `again`.
     """
 
     base: Policy
@@ -44,6 +47,7 @@ class Judge:
     seed: int
     kind: Kind | None = None
     answers: dict[int, list[Response]] = field(default_factory=dict, init=False)
+    _made: dict[int, Evaluation] = field(default_factory=dict, init=False)
     _rewards: dict[tuple[str, str], float] = field(default_factory=dict, init=False)
 
     @cached_property
@@ -99,7 +103,7 @@ class Judge:
     def __call__(self, policy: Policy, iterate: int) -> Evaluation:
         """The evaluation of iterate number `iterate`; the same answers whenever it is made."""
         bought = self.oracle is not None and self.reward is None and bool(self.budget.labels) and iterate > 0
-        evaluation, self.answers[iterate] = evaluate(
+        self._made[iterate], self.answers[iterate] = evaluate(
             policy,
             self.base,
             self.prompts,
@@ -110,7 +114,34 @@ class Judge:
             prepare=self.oracle.prepare if self.reward and isinstance(self.oracle, Preparing) else None,
             seed=derive(self.seed, "evaluate", iterate),
         )
-        return evaluation
+        return self._made[iterate]
+
+    def asked(self, iterate: int) -> bool:
+        """Whether people are, or were, asked about an iterate."""
+        return isinstance(self.oracle, Outside) and bool(self.ledger.queries(iterate, "evaluation"))
+
+    def awaited(self, iterate: int) -> tuple[Query, ...]:
+        """The queries about an iterate that people have still to answer; none where the budget admits no answer."""
+        waiting = self.ledger.waiting(iterate, "evaluation")
+        if not (waiting and isinstance(self.oracle, Outside)):
+            return ()
+        told = self.ledger.spent("evaluation")
+        try:
+            if not told.open:  # one that is being told right now may be among these
+                check_budget(told, min(map(self.oracle.bound, waiting)), self.budget)
+        except BudgetSpent:
+            return ()
+        return waiting
+
+    def again(self, iterate: int) -> Evaluation | None:
+        """The evaluation of an iterate with the verdicts that have come since it was made; None where this didn't."""
+        if iterate not in self._made:
+            return None
+        verdicts = self._buy(self.answers[iterate], iterate)
+        outcomes = [verdict for verdict in verdicts if verdict is not None]
+        won = win_rate(outcomes) if outcomes else None
+        self._made[iterate] = replace(self._made[iterate], win_rate=won, unjudged=verdicts.count(None))
+        return self._made[iterate]
 
     def samples(self, iterate: int, count: int = 48) -> list[Sample]:
         """What the base and an iterate that was judged answer to the first `count` prompts."""
@@ -130,7 +161,7 @@ class Judge:
     def _buy(self, responses: Sequence[Response], iterate: int) -> list[float | None]:
         """The probability that each of the first responses, a share of the budget, beats the base's.
 
-        From labels; sides change in every other query. Raises `WaitingForLabels` where people have to judge.
+        From labels; sides change in every other query. Nothing where people have to judge and have not done so.
         """
         assert self.oracle is not None
         queries = [
@@ -138,7 +169,8 @@ class Judge:
             for place, (prompt, own, base) in enumerate(zip(self.prompts, responses, self.base_responses, strict=True))
         ]
         queries = queries[: self.share]
-        affordable = (self.budget.labels or 0) - self.ledger.spent("evaluation").labels
+        outside = isinstance(self.oracle, Outside)
+        affordable = self.ledger.together(lambda: self._affordable(iterate if outside else 0))
         known = {label.query.id for label in self.ledger.labels("evaluation")}
         wanted = [query for query in queries if query.id not in known and query.a.text != query.b.text][
             : max(0, affordable)
@@ -146,9 +178,16 @@ class Judge:
         self.ledger.ask(wanted)
         # Nobody answering leaves the iterate unjudged; if the oracle is gone, the next round's labels will say so.
         with suppress(OracleUnavailable, BudgetSpent):
-            deque(answer(self.ledger, self.oracle, wanted, budget=self.budget), maxlen=0)
+            deque(answer(self.ledger, self.oracle, () if outside else wanted, budget=self.budget), maxlen=0)
+        if self.awaited(iterate):
+            return []
         verdicts = {label.query.id: preference_of(label.verdict) for label in self.ledger.labels("evaluation")}
         return [self._own(query, verdicts) for query in queries]
+
+    def _affordable(self, before: int) -> int:
+        """How many labels may still be bought beside those that people were asked for about the iterates `before`."""
+        waiting = sum(len(self.ledger.waiting(iterate, "evaluation")) for iterate in range(1, before))
+        return (self.budget.labels or 0) - self.ledger.spent("evaluation").labels - waiting
 
     @staticmethod
     def _own(query: Query, verdicts: dict[str, float | None]) -> float | None:

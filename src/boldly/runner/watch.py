@@ -2,17 +2,25 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
+from boldly.beliefs import known
+from boldly.config.live import Activity, tell_state
 from boldly.config.schema import RunConfig
+from boldly.errors import WaitingForLabels
 from boldly.ledger import Ledger
 from boldly.loop import Loop
 from boldly.metrics import append, bought
+from boldly.oracles import Outside
 from boldly.progress import Evaluation, Phase, Progress, Record
 from boldly.runner.directory import RunDirectory
 from boldly.runner.judging import Judge
 from boldly.runner.policies import itself
+from boldly.types import Query
+
+_ACTIVITIES: dict[Phase, Activity] = {"starting": "sampling", "writing": "evaluating"}
+"""What those who watch from outside are told of the phases that they have no word for."""
 
 Observer = Callable[[Progress], None]
 
@@ -30,42 +38,83 @@ class Watch:
     current: Phase = "starting"
     since: float = field(default_factory=time.monotonic)
     iterate: int = 0
+    _shown: tuple[Activity, int] | None = field(default=None, init=False)
+    _judged: set[int] = field(default_factory=set, init=False)
 
     def phase(self, phase: Phase) -> None:
         now = time.monotonic()
         self.seconds[self.current] = self.seconds.get(self.current, 0.0) + now - self.since
         self.current, self.since = phase, now
+        self._show()
         self.tell()
 
     def tell(self, record: Record | None = None, note: str = "") -> None:
         labels = self.ledger.spent().labels
-        self.observe(Progress(self.current, self.iterate, labels, self.config.budget, record, note))
+        number = self.iterate if record is None else record.iterate
+        self.observe(Progress(self.current, number, labels, self.config.budget, record, note))
 
-    def keep(self, loop: Loop, judge: Judge) -> None:
-        """Judge and record the newest iterate, if that has not been done."""
+    def keep(self, loop: Loop, judge: Judge, *, last: bool = False) -> None:
+        """Judge and record the newest iterate, if that has not been done; the `last` one of a run is always judged."""
         self.iterate = loop.t
-        if self.iterate in self.records:
+        self._show()
+        known = self.records.get(self.iterate)
+        if known is not None and not (last and known.evaluation is None):
             return
-        due = self.iterate % self.config.evaluation.every == 0 or not loop.left
+        due = last or self.iterate % self.config.evaluation.every == 0 or not (loop.left or loop.asked)
         if due:
             self.phase("evaluating")
         evaluation = judge(itself(loop.policy), self.iterate) if due else None
         self.phase("writing")
-        record = _record(self.iterate, self.ledger, evaluation, dict(self.seconds))
+        record = known or _record(self.iterate, self.ledger, evaluation, dict(self.seconds))
         self.seconds.clear()
+        self._keep(replace(record, evaluation=evaluation), note=_untaught(record))
+
+    def complete(self, loop: Loop, judge: Judge) -> None:
+        """Record the win rates whose verdicts have come from people since their iterates were recorded."""
+        for iterate, record in list(self.records.items()):
+            if not self._unjudged(record, judge) or judge.awaited(iterate):
+                continue
+            self._judged.add(iterate)
+            evaluation = judge.again(iterate) or judge(itself(loop.archive[iterate]), iterate)
+            if evaluation != record.evaluation:
+                self._keep(replace(record, evaluation=evaluation))
+
+    def require_judged(self, judge: Judge) -> None:
+        """Raise `WaitingForLabels` where people have still to judge held-out answers."""
+        waiting: list[Query] = []
+        for iterate, record in sorted(self.records.items()):
+            if self._unjudged(record, judge):
+                waiting += judge.awaited(iterate)
+        if waiting and isinstance(judge.oracle, Outside):
+            raise WaitingForLabels(judge.oracle.waiting_for(waiting), frozenset((q.round, q.account) for q in waiting))
+
+    def _unjudged(self, record: Record, judge: Judge) -> bool:
+        """Whether a record lacks a win rate that people are asked for."""
+        lacks = record.evaluation is not None and record.evaluation.win_rate is None
+        return lacks and record.iterate not in self._judged and judge.asked(record.iterate)
+
+    def _keep(self, record: Record, note: str = "") -> None:
         append(self.run.metrics, record)
-        self.records[self.iterate] = record
-        self.tell(record, note=_untaught(record))
+        self.records[record.iterate] = record
+        self.tell(record, note=note)
+
+    def _show(self) -> None:
+        """Tell those who look at the run's directory what is going on, where that has changed."""
+        activity = _ACTIVITIES.get(self.current, cast(Activity, self.current))
+        if self._shown != (activity, self.iterate):
+            self._shown = activity, self.iterate
+            tell_state(self.run.root, activity, self.iterate)
 
 
 def _record(iterate: int, ledger: Ledger, evaluation: Evaluation | None, seconds: Mapping[str, float]) -> Record:
     queries = ledger.queries(iterate - 1) if iterate else ()
-    labels = [label for label in ledger.labels() if label.query.round == iterate - 1]
+    learned = known(ledger, before=iterate)
+    labels = [label for label in learned if label.query.round == iterate - 1]
     facts = next((dict(kept.facts) for kept in ledger.iterates() if kept.number == iterate), {})
     facts.pop("reference", None)
     return Record(
         iterate=iterate,
-        labels=len(ledger.labels()),
+        labels=len(learned),
         evaluation=evaluation,
         bought=bought(queries, labels, sum(ledger.attempts(query.id) for query in queries)),
         seconds=seconds,
