@@ -17,8 +17,8 @@ from boldly.cli.verdict_rows import Row, annotator_of, read_rows, said_of
 from boldly.config.documents import read_document
 from boldly.config.locations import CONFIG_FILE, ledger_of
 from boldly.errors import BoldlyError, InvalidInput, StorageError
-from boldly.ledger import Budget, Ledger, telling
-from boldly.types import Account, Query
+from boldly.ledger import Ledger, telling
+from boldly.types import Query
 
 _SHOWN = 5
 """Queries that an error names where what was written could mean more of them."""
@@ -122,12 +122,14 @@ def _readable(rows: Iterable[Row], name: str, report: _Report) -> Generator[Row]
 
 
 def _take(ledger: Ledger, run: Path, queries: dict[str, Query], row: Row, config: Mapping[str, Any]) -> str:
+    from boldly.config import desk
+
     if row.said is None:
         return "empty"
     if isinstance(row.said, InvalidInput):
         raise row.said
     query = _find(ledger, queries, row.query)
-    budget, price = _budget(config, query.account), _price(config, query.account)
+    budget, price = desk.budget(config, query.account), desk.price(config, query.account)
     with _alone(run):
         ledger.abandon(telling.HOLDER)
         return telling.tell(ledger, query, row.said, budget=budget, price=price)
@@ -149,21 +151,6 @@ def _find(ledger: Ledger, queries: dict[str, Query], beginning: str) -> Query:
         )
     names = ", ".join(query.id for query in found[:_SHOWN]) + (" and more" if len(found) > _SHOWN else "")
     raise InvalidInput(f"{beginning!r} begins {len(found)} queries, {names}: write more of the id.")
-
-
-def _budget(config: Mapping[str, Any], account: Account) -> Budget:
-    """What the run's configuration allows in an account."""
-    if account == "training":
-        return Budget(config.get("budget"), config.get("money"))
-    section: Mapping[str, Any] = config.get(account) or {}
-    return Budget(section.get("labels"), section.get("money"))
-
-
-def _price(config: Mapping[str, Any], account: Account) -> float:
-    """What a person's verdict costs in an account: the price of its oracle where that is `people`."""
-    section = config if account == "training" else config.get(account)
-    oracle = (section or {}).get("oracle") or config.get("oracle") or {}
-    return float(oracle.get("price", 0.0)) if oracle.get("name") == "people" else 0.0
 
 
 def _by(row: Row, annotator: str | None) -> Row:

@@ -49,13 +49,17 @@ def choose(
     new = moment.person.number not in asked.played.paid
     outcome = (_skip if action == "skip" else _answer)(moment, asked, said, alive=alive)
     record(moment, key, asked.number, said, outcome)
+    (moment.skipped if outcome == "skipped" else moment.done).add(asked.number)
     if outcome in ("label", "vote") and new and asked.owner is None and action != "skip":
         plant(moment, asked)
     return Receipt(outcome)
 
 
-def told(moment: Moment, key: str) -> Any:
-    """What was stored under this key, or None. Raises `InvalidInput` for a key of somebody else."""
+def told(moment: Moment, key: str, *, undo: bool = False) -> Any:
+    """What was stored under this key, or None.
+
+    Raises `InvalidInput` for a key of somebody else, and for that of a choice where it is to `undo`, or the reverse.
+    """
     if not 0 < len(key) <= LONGEST_KEY or not key.isascii():
         raise InvalidInput(
             f"{key!r} is no key: write 1 to {LONGEST_KEY} ASCII characters that are new for each choice."
@@ -63,6 +67,8 @@ def told(moment: Moment, key: str) -> Any:
     known = moment.connection.execute(_TOLD, {"told": key}).one_or_none()
     if known is not None and known.annotator != moment.person.number:
         raise InvalidInput(f"the key {key!r} belongs to a choice of somebody else: write a new one for each choice.")
+    if known is not None and (known.action == "undo") != undo:
+        raise InvalidInput(f"the key {key!r} belongs to something else that was done: write a new one for each thing.")
     return known
 
 
@@ -127,7 +133,6 @@ def _vote(moment: Moment, asked: Asked, said: Vote, price: float) -> Outcome:
         if len(asked.played.paid) + 1 < overlap:
             return "vote"
         buying.settle(moment, asked, attempt, {**asked.played.standing, person: said}, labelled=False)
-    moment.done.add(asked.number)
     return "label"
 
 
@@ -137,7 +142,6 @@ def _further(moment: Moment, asked: Asked, said: Vote, *, counts: bool) -> Outco
     if not counts:
         return "surplus"
     buying.correct(moment, asked, {moment.person.number: said})
-    moment.done.add(asked.number)
     return "label"
 
 

@@ -1,8 +1,3 @@
-# TO WHOEVER WRITES THE DESK, from the server (delete this when read): (1) `turn` with a skip leases the pair that was just
-# skipped to the same person at once, though others wait (choose, then lease, in two transactions doesn't): the queue wants
-# a sync between the two. (2) `choose`, `turn` and `flag` with the key of an `undo` give Receipt("unskipped" or "undone"),
-# which is no Outcome: refuse it as `undo` does with the key of a choice. tests/web/test_app.py and test_fuzz.py show both.
-# (3) under pytest (warnings are errors) beartype refuses to import queue.py for `Row[*tuple[Any, ...]]`: write `row: Any`.
 """The desk: who may answer, which pair is on whose page, and what becomes of what they choose."""
 
 from collections.abc import Callable, Collection

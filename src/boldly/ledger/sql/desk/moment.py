@@ -21,7 +21,7 @@ from boldly.types import Account, Query
 class Moment:
     """A person at the desk, within one transaction, which may be one that `writes`.
 
-    `done` are the queries that got a label in it.
+    `done` are the queries that the person has answered in it, `skipped` those that they skipped.
     """
 
     connection: Connection
@@ -32,6 +32,7 @@ class Moment:
     person: Annotator
     writes: bool
     done: set[int] = field(default_factory=set[int])
+    skipped: set[int] = field(default_factory=set[int])
     _leases: list[Held] | None = None
 
     def leases(self) -> list[Held]:

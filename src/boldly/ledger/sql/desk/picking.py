@@ -1,6 +1,7 @@
 """Which query a person is given next."""
 
 from collections.abc import Iterator
+from itertools import chain
 
 from sqlalchemy import select
 
@@ -44,26 +45,17 @@ def pick(moment: Moment) -> Asked | None:
 
 def _wanted(moment: Moment) -> Iterator[Asked]:
     person, queue = moment.person.number, moment.queue
-    skipped: list[Asked] = []
     private = [*queue.private.get(person, {}).values()]
     recent = _recent(moment) if private else set[tuple[int, int, int]]()
-    for asked in private:
-        if person in asked.played.skips:
-            skipped.append(asked)
-        elif asked.pair not in recent:
-            yield asked
-    for asked in queue.open.values():
-        if person in asked.played.skips:
+    skipped: list[Asked] = []
+    withdrawn = (asked for asked in queue.withdrawn.values() if asked.owner in (None, person))
+    ripe = (asked for asked in private if asked.pair not in recent)
+    for asked in chain(ripe, queue.open.values(), withdrawn):
+        if person in asked.played.skips or asked.number in moment.skipped:
             skipped.append(asked)
         elif person not in asked.played.standing:
             yield asked
-    for asked in queue.withdrawn.values():
-        if asked.owner in (None, person):
-            if person in asked.played.skips:
-                skipped.append(asked)
-            else:
-                yield asked
-    yield from (asked for asked in skipped if person not in asked.played.standing)
+    yield from skipped
 
 
 def _free(asked: Asked, holders: list[Held], person: int, overlap: int) -> bool:

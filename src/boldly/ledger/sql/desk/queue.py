@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Connection, Row, bindparam, func, select
+from sqlalchemy import BindParameter, ColumnElement, Connection, bindparam, func, select
 
 from boldly.ledger.json_text import load
 from boldly.ledger.sql import schema
@@ -149,12 +149,12 @@ class Queue:
             elif asked.account in self._accounts:
                 self.open[asked.number] = asked
 
-    def _play(self, row: Row[*tuple[Any, ...]]) -> None:
+    def _play(self, row: Any) -> None:
         asked = self.waiting(row.query) or self.withdrawn.get(row.query)
         if asked is not None:
             play(asked.played, row)
 
-    def _count(self, row: Row[*tuple[Any, ...]]) -> None:
+    def _count(self, row: Any) -> None:
         self.seen[row.annotator] = row.time
         self.answered[row.annotator] += row.action in _ANSWERS and row.outcome != "kept"
         self.answered[row.annotator] -= row.outcome == "undone"
@@ -186,7 +186,7 @@ def read_asked(connection: Connection, number: int) -> Asked:
     return asked
 
 
-def play(played: Played, row: Row[*tuple[Any, ...]]) -> None:
+def play(played: Played, row: Any) -> None:
     said = Vote(row.action, row.probability, row.order, row.seconds, load(row.facts))
     played.play(row.annotator, said, row.outcome)
 

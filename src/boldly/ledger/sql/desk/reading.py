@@ -11,13 +11,14 @@ from boldly.ledger.sql.desk.words import Choice, Rules, Tally
 
 
 def tally(connection: Connection, rules: Rules, queue: Queue, annotator: int) -> Tally:
-    """How far it got, from a queue that is up to date."""
-    totals = spending.totals_of(connection, "training")
-    rounds = [asked.round for asked in queue.open.values() if asked.account == "training"]
+    """How far it got, from a queue that is up to date: in training, or else in the account that people answer."""
+    account = "training" if "training" in rules.accounts else next(iter(rules.accounts), "training")
+    totals = spending.totals_of(connection, account)
+    rounds = [asked.round for asked in queue.open.values() if asked.account == account]
     return Tally(
         mine=queue.answered[annotator],
         labels=totals.labels,
-        budget=rules.budget("training").labels,
+        budget=rules.budget(account).labels,
         waiting=len(queue.open),
         wanted=rounds.count(min(rounds)) if rounds else 0,
     )

@@ -4,9 +4,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import select
 
-from boldly.errors import InvalidInput
 from boldly.ledger.sql import schema
 from boldly.ledger.sql.desk import buying, leasing
 from boldly.ledger.sql.desk.choosing import record, told
@@ -31,10 +30,8 @@ def undo(moment: Moment, key: str) -> tuple[Held, Action] | None:
 
     None where there is nothing to take back: also where somebody else has by now what this person skipped.
     """
-    known = told(moment, key)
+    known = told(moment, key, undo=True)
     if known is not None:
-        if known.action != "undo":
-            raise InvalidInput(f"the key {key!r} belongs to a choice: write a new one for each thing done.")
         again = next((held for held in moment.held() if held.query == known.query), None)
         was = again and taken_back(moment, again.query)
         return (again, was) if again and was else None
@@ -70,7 +67,7 @@ def taken_back(moment: Moment, query: int) -> Action | None:
     return was if undone else None
 
 
-def _standing(moment: Moment) -> Iterator[Row[*tuple[Any, ...]]]:
+def _standing(moment: Moment) -> Iterator[Any]:
     """The person's choices that were not taken back, the newest first."""
     mine = select(*_COLUMNS).where(_C.annotator == moment.person.number).order_by(_C.number.desc()).limit(_AT_ONCE)
     undone = Counter[int]()
@@ -95,5 +92,5 @@ def _gone(moment: Moment, asked: Asked) -> bool:
     return len(others - {moment.person.number}) >= moment.overlap(asked)
 
 
-def _vote_of(row: Row[*tuple[Any, ...]]) -> Vote:
+def _vote_of(row: Any) -> Vote:
     return Vote(row.action, row.probability, row.order, row.seconds)
