@@ -3,7 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,7 @@ class Page:
     settings: Settings
     ann: Annotator
     ben: Annotator
+    open: ExitStack
     apps: dict[tuple[Any, ...], FastAPI] = field(default_factory=dict)
 
     def client(self, who: Annotator | None, **settings: Any) -> TestClient:
@@ -57,6 +58,7 @@ class Page:
             self.apps[key] = create_app(self.desk, replace(self.settings, **settings))
         app = self.apps[key]
         client = TestClient(app, base_url=ORIGIN, headers={"Origin": ORIGIN}, raise_server_exceptions=False)
+        self.open.enter_context(client)  # one event loop for all its requests
         if who is not None:
             client.cookies.set(cookie_of(KEY), token_of(KEY, Claim(who.number, who.generation)))
         return client
@@ -65,7 +67,7 @@ class Page:
 @contextmanager
 def page_of(run: Path, queries: int = 12, state: LoopState | None = None, **rules: Any) -> Iterator[Page]:
     """The page of a run with a round of queries that wait."""
-    with closing(SqlLedger(run / "ledger.sqlite")) as ledger:
+    with closing(SqlLedger(run / "ledger.sqlite")) as ledger, ExitStack() as clients:
         ledger.ask([query(number) for number in range(queries)])
         desk = Desk(ledger, Rules(**{"budgets": {"training": Budget(100)}, "prices": {"training": 0.5}, **rules}))
         settings = Settings(
@@ -78,7 +80,7 @@ def page_of(run: Path, queries: int = 12, state: LoopState | None = None, **rule
             stranger=UNLIMITED,
             guesses=UNLIMITED,
         )
-        yield Page(ledger, desk, settings, desk.admit("Ann", owner=True), desk.admit("Ben"))
+        yield Page(ledger, desk, settings, desk.admit("Ann", owner=True), desk.admit("Ben"), clients)
 
 
 def serve_page(run: str, port: str, dies: str = "never") -> None:
