@@ -1,5 +1,9 @@
 """Rounds that are asked ahead: nobody who labels waits for the learner, and it changes nothing else."""
 
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -7,6 +11,7 @@ from boldly.drawing import Schedule
 from boldly.errors import InvalidInput, WaitingForLabels
 from boldly.hypotheses import Hypotheses
 from boldly.ledger import Budget, MemoryLedger
+from boldly.ledger.sql import SqlLedger
 from boldly.loop import Loop, Parts, rounds
 from boldly.oracles import BradleyTerry, answer
 from boldly.oracles.people import People
@@ -50,12 +55,24 @@ def believing(**changes):
 PARTS = [plain, believing]
 
 
-def looping(parts=plain, *, ledger=None, archive=None, budget=20, money=None, ahead=1, window=2, bound=None, **changes):
+def looping(
+    parts=plain,
+    *,
+    ledger=None,
+    archive=None,
+    budget=20,
+    money=None,
+    ahead=1,
+    window=2,
+    bound=None,
+    learner=None,
+    **changes,
+):
     archive = archive or MemoryArchive(BASE)
     return Loop(
         policy=archive[len(archive) - 1],
         prompts=PROMPTS,
-        parts=Parts(learner=PoolLearner(), **parts(**changes)),
+        parts=Parts(learner=learner or PoolLearner(), **parts(**changes)),
         ledger=ledger or MemoryLedger(),
         archive=archive,
         budget=Budget(budget, money),
@@ -254,3 +271,38 @@ def test_labels_of_both_rounds_are_learned_from_where_the_money_ends_between_the
 def test_a_round_can_not_be_drawn_after_it_was_asked():
     with pytest.raises(InvalidInput, match="ahead=0"):
         Schedule(ahead=-1)
+
+
+@dataclass(frozen=True)
+class Answered(TabularPolicy):
+    """A policy that is scored while somebody else, who opened the ledger beside the run, answers the round ahead."""
+
+    location: Path | None = None
+
+    def log_probs(self, prompts, responses):
+        with closing(SqlLedger(self.location, exclusive=False)) as beside:
+            list(answer(beside, ORACLE, beside.waiting(1)[:2], budget=Budget(20)))
+        return super().log_probs(prompts, responses)
+
+
+@dataclass
+class Scoring(PoolLearner):
+    """Scores every response anew in the midst of learning, as a learner does under a reference that moves."""
+
+    location: Path | None = None
+
+    def fit(self, policy, reference, evidence, *, name, seed):
+        watched = Answered(policy.logits, "watched", self.location)
+        rows = [(c.query.prompt, response) for c in evidence.comparisons for response in (c.query.a, c.query.b)]
+        evidence.log_probs(watched, [prompt for prompt, _ in rows], [response for _, response in rows])
+        return super().fit(policy, reference, evidence, name=name, seed=seed)
+
+
+def test_while_a_round_is_learned_others_write_to_its_ledger(tmp_path):
+    with closing(SqlLedger(tmp_path / "ledger.sqlite")) as ledger:
+        loop = looping(ledger=ledger, learner=Scoring(location=tmp_path / "ledger.sqlite"))
+        list(answer(ledger, ORACLE, loop.ask(), budget=loop.budget))
+        done = loop.fit()
+        assert len(ledger.waiting(1)) == 2
+        assert [label.query.round for label in ledger.labels()] == [0] * 4 + [1] * 2
+        assert len(done.labels) == len(loop.parts.learner.seen[0]) == 4
