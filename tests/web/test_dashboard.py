@@ -258,7 +258,7 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Page, str]]
             who = (page.ann, page.ann, page.ben, mallory)[number % 4]
             action = "a" if number % 7 else ("b", "tie", "both_bad")[number // 7 % 3]
             answer(page, who, action, f"key-{number}", seconds=2.0 + number % 7)
-        page.ledger.record_iterate(1, name="iterate-1", labels=40, facts={})
+        page.ledger.record_iterate(1, name="iterate-1", labels=44, facts={})
         page.desk.undo(page.ben, key="key-undo")
         for number, text in enumerate(CORPUS):
             lease = page.desk.lease(mallory)
@@ -308,7 +308,7 @@ def test_it_shows_what_it_is_told_and_nothing_else_happens(visit: Visit):
     assert "Better than the base model" in page.inner_text("#hint")
     assert "iterate 1 had learned from what was said before" in said
     assert "<img src=x onerror='window.pwned=1'>" in page.inner_text("#people")
-    assert page.locator("#flags li").count() == min(50, len(CORPUS))
+    assert page.locator("#flags li").count() == min(20, len(CORPUS))
     assert page.locator("#plot circle").count() == 6
     assert page.evaluate("window.pwned") is None
     assert visit.complaints == []

@@ -1,11 +1,12 @@
 """Every number that is reported, computed once, with its interval. Nothing that is imported here needs torch.
 
-`boldly.metrics.evaluate.evaluate` is imported from its own module, as it calls policies and so does need it;
-`anytime`, `stopping` and `length_controlled` are too, as they need numpy, which takes longer to load than all the rest.
+`boldly.metrics.evaluate.evaluate` is imported from its own module, as it calls policies and so does need it, and
+`boldly.metrics.length_controlled` too, as it needs numpy, which takes longer to load than all the rest.
 """
 
 from boldly.metrics.agreement import Difference, agreement, apart, cohen_kappa, krippendorff_alpha
 from boldly.metrics.annotators import Flagged, People, Person, Quartiles, people
+from boldly.metrics.anytime import anytime_interval
 from boldly.metrics.checks import Agreement, Checks, Habit, checks
 from boldly.metrics.corrections import Changed, changed
 from boldly.metrics.distances import kl_policy, kl_reference, largest_log_ratio, reference_mass
@@ -14,6 +15,7 @@ from boldly.metrics.jsonl import plain
 from boldly.metrics.labels import OUTCOMES, bought
 from boldly.metrics.log import append, curve, read
 from boldly.metrics.samples import Sample, read_samples, write_samples
+from boldly.metrics.stopping import Hint, hint, wins
 from boldly.metrics.targets import Median, labels_to_target, median_interval, target_of_gain
 
 __all__ = [
@@ -25,12 +27,14 @@ __all__ = [
     "Difference",
     "Flagged",
     "Habit",
+    "Hint",
     "Median",
     "People",
     "Person",
     "Quartiles",
     "Sample",
     "agreement",
+    "anytime_interval",
     "apart",
     "append",
     "bought",
@@ -39,6 +43,7 @@ __all__ = [
     "cohen_kappa",
     "curve",
     "difference",
+    "hint",
     "kl_policy",
     "kl_reference",
     "krippendorff_alpha",
@@ -55,5 +60,6 @@ __all__ = [
     "target_of_gain",
     "wilson",
     "win_rate",
+    "wins",
     "write_samples",
 ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import accumulate
 from json import JSONDecodeError, loads
 from math import fsum
@@ -13,9 +13,23 @@ import yaml
 
 from boldly.config.locations import ledger_of
 from boldly.errors import StorageError
-from boldly.ledger.export import Pseudonyms
 from boldly.ledger.protocol import Ledger, Spent
-from boldly.metrics import Checks, Sample, bought, checks, read, read_samples
+from boldly.metrics import (
+    Changed,
+    Checks,
+    Hint,
+    People,
+    Sample,
+    bought,
+    changed,
+    checks,
+    hint,
+    people,
+    read,
+    read_samples,
+    wins,
+)
+from boldly.metrics.annotators import Done
 from boldly.progress import Record
 from boldly.types import ACCOUNTS, Account, Label, Provenance, preference_of
 
@@ -52,14 +66,18 @@ class Purchase:
 class Books:
     """What a ledger says of labels and money.
 
-    `spent` is by account; `costs` is what the training labels had cost by the time of each, in their order. People
-    have the pseudonyms that exports give them, as a report may be passed on.
+    `spent` is by account; `costs` is what the training labels had cost by the time of each, in their order. `people` is
+    what they did on the page, `changes` are the verdicts that were put in place of others, `hint` is what the newest
+    labels say of buying more. People have their names, which no export has.
     """
 
     spent: Mapping[Account, Spent] = field(default_factory=dict[Account, Spent])
     purchases: tuple[Purchase, ...] = ()
     costs: tuple[float, ...] = ()
     checks: Checks = field(default_factory=Checks)
+    people: People = field(default_factory=People)
+    changes: tuple[Changed, ...] = ()
+    hint: Hint | None = None
 
     @property
     def money(self) -> float:
@@ -183,41 +201,33 @@ def _prediction(ledger: Ledger, label: Label, policy: str, reference: str) -> bo
     return None if scores[0] == scores[1] else (scores[0] > scores[1]) == (probability > 0.5)
 
 
-def books_of(ledger: Ledger) -> Books:
-    """The labels and the money of every account of a ledger."""
-    labels = _numbered({account: ledger.labels(account) for account in ACCOUNTS})
+def books_of(ledger: Ledger, done: Sequence[Done] = ()) -> Books:
+    """The labels and the money of every account of a ledger, and what people did on its page."""
+    labels: dict[Account, Sequence[Label]] = {account: ledger.labels(account) for account in ACCOUNTS}
     groups: dict[tuple[Account, str, Provenance], list[float]] = {}
     for account, said in labels.items():
         for label in said:
             groups.setdefault((account, label.source, label.provenance), []).append(label.price)
+    training, rounds = labels["training"], ledger.rounds()
     return Books(
         spent={account: ledger.spent(account) for account in ACCOUNTS},
         purchases=tuple(Purchase(*key, len(prices), fsum(prices)) for key, prices in groups.items()),
-        costs=tuple(accumulate(label.price for label in labels["training"])),
-        checks=checks(labels["training"], labels["consistency"]),
+        costs=tuple(accumulate(label.price for label in training)),
+        checks=checks(training, labels["consistency"]),
+        people=people(done),
+        changes=changed(ledger.corrections(), training, ledger.iterates()),
+        hint=hint(wins(training, rounds), base=all(one.reference == rounds[0].policy for one in rounds)),
     )
-
-
-def _numbered(labels: Mapping[Account, Sequence[Label]]) -> dict[Account, Sequence[Label]]:
-    """The labels with people under the pseudonyms that exports give them."""
-    names = Pseudonyms()
-    in_order = sorted((one for said in labels.values() for one in said), key=lambda one: one.sequence)
-    sources = {one.sequence: names.source(one) for one in in_order}
-    return {
-        account: [
-            one if one.source == sources[one.sequence] else replace(one, source=sources[one.sequence]) for one in said
-        ]
-        for account, said in labels.items()
-    }
 
 
 def _ledger(location: str | Path, failed: Mapping[int, int]) -> tuple[tuple[RoundData, ...], Books]:
     if isinstance(location, Path) and not location.is_file():
         return (), Books()
     from boldly.ledger.sql import SqlLedger
+    from boldly.ledger.sql.desk.reading import choices
 
     with closing(SqlLedger(location, read_only=True)) as ledger:
-        return rounds_of(ledger, failed), books_of(ledger)
+        return rounds_of(ledger, failed), books_of(ledger, ledger.read(choices))
 
 
 def _text(path: Path) -> str:

@@ -12,8 +12,7 @@ from sqlalchemy import Connection
 
 from boldly.ledger.sql import SqlLedger
 from boldly.ledger.sql.desk import Choice, Desk, Rules, clock, leasing, reading
-from boldly.metrics import Agreement, Changed, Person, changed, people, read
-from boldly.metrics.stopping import hint, wins
+from boldly.metrics import Agreement, Changed, Person, changed, hint, people, read, wins
 from boldly.progress import Interval, Record
 from boldly.text import flat
 from boldly.types import ACCOUNTS
@@ -30,7 +29,7 @@ SHARE = 0.05
 
 _PRESENT = timedelta(minutes=2)
 _PART = 2000
-_SHOWN = 50
+_SHOWN = 20
 _LONGEST_NOTE = 500
 
 

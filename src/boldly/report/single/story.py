@@ -9,6 +9,7 @@ from boldly.report.data import RunData
 from boldly.report.diagnosis import diagnose
 from boldly.report.headline import headline, key_figures, standfirst
 from boldly.report.money import money_section
+from boldly.report.people import people_section
 from boldly.report.single.model import coverage, distance
 from boldly.report.single.outcome import answers, learning
 from boldly.report.single.reproduction import reproduction
@@ -28,6 +29,7 @@ def single(run: RunData) -> Page:
         rounds_section(run),
         money_section(run),
         checks_section(run),
+        people_section(run),
         time_spent(run),
         reproduction(run),
     )

@@ -20,7 +20,7 @@ function element(name, text = "", { note = "", kind = "" } = {}) {
   const made = document.createElement(name);
   made.textContent = text;
   if (kind) made.className = kind;
-  if (note) made.append(element("span", note, { kind: "note" }));
+  if (note) made.append(element("span", note, { kind: "small" }));
   return made;
 }
 
@@ -82,7 +82,7 @@ function showFigures(told) {
       const group = document.createElement("div");
       const figure = document.createElement("dd");
       figure.append(element("span", value, { kind: "value" }));
-      if (note) figure.append(element("span", note, { kind: "note" }));
+      if (note) figure.append(element("span", note, { kind: "small" }));
       group.append(element("dt", title), figure);
       return group;
     }),
@@ -131,15 +131,15 @@ function share(interval, { fair = null, enough = 0 } = {}) {
 }
 
 function personRow(one) {
-  const name = element("th", "", { kind: "" });
+  const name = element("th");
   name.append(element("span", one.name, { kind: one.here ? "here" : "" }));
   const says = [one.owner ? "owner" : "", one.revoked ? "link withdrawn" : "", one.here ? "labelling now" : ago(one.last)];
-  name.append(element("span", says.filter(Boolean).join(" · "), { kind: "note" }));
+  name.append(element("span", says.filter(Boolean).join(" · "), { kind: "small" }));
   const low = one.planted && one.planted.n >= 8 && one.planted.high < 0.75;
   const planted = share(one.planted);
   if (low) planted.className = "doubt";
   const itself = share(one.itself);
-  if (one.itself && one.itself.kappa !== null) itself.append(element("span", `kappa ${one.itself.kappa.toFixed(2)}`, { kind: "note" }));
+  if (one.itself && one.itself.kappa !== null) itself.append(element("span", `kappa ${one.itself.kappa.toFixed(2)}`, { kind: "small" }));
   return [
     name,
     element("td", count(one.labels), { note: one.kept ? `${count(one.kept)} more kept` : "" }),
