@@ -7,7 +7,7 @@ Log-probabilities are in nats and summed over the response's tokens, the end tok
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -165,7 +165,7 @@ class Label:
 
     `facts` is what else is known of how it came about, such as the order in which the responses were shown.
     `corrected` counts the later verdicts that came in place of the first; `verdict`, `source` and `facts` are the
-    newest's, and all else is the first's.
+    newest's, and all else is the first's. `before` is the label as it was until the newest correction.
     """
 
     sequence: int
@@ -177,6 +177,7 @@ class Label:
     provenance: Provenance = "bought"
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
     corrected: int = 0
+    before: "Label | None" = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +214,11 @@ def kind_of(verdict: Verdict) -> str:
             return "abstention"
         case Failure():
             return "failure"
+
+
+def corrected(label: Label, verdict: Verdict, source: str, facts: Mapping[str, Any]) -> Label:
+    """The label with a verdict that counts in place of its own."""
+    return replace(label, verdict=verdict, source=source, facts=facts, corrected=label.corrected + 1, before=label)
 
 
 def comparisons(labels: Sequence[Label]) -> tuple[Comparison, ...]:

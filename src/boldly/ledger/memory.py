@@ -12,7 +12,7 @@ from boldly.errors import InvalidInput, StorageError
 from boldly.ledger.accounting import Totals, check_call, check_correction, check_price
 from boldly.ledger.json_text import dump, load
 from boldly.ledger.protocol import Attempt, Budget, Correction, Iterate, RoundRecord, Spent, Step
-from boldly.types import ACCOUNTS, Account, Failure, Label, Prompt, Provenance, Query, Response, Verdict
+from boldly.types import ACCOUNTS, Account, Failure, Label, Prompt, Provenance, Query, Response, Verdict, corrected
 
 T = TypeVar("T")
 
@@ -136,7 +136,7 @@ class MemoryLedger:
                 len(self._corrections), query_id, verdict, source, len(self._iterates), _now(), kept
             )
             self._corrections.append(correction)
-            after = replace(before, verdict=verdict, source=source, facts=kept, corrected=before.corrected + 1)
+            after = corrected(before, verdict, source, kept)
             self._labels[query_id] = after
             return after
 

@@ -483,13 +483,14 @@ class LedgerContract:
         corrected = ledger.correct(query(1).id, verdict, source="people:é", facts=facts)
         facts["withdrawn"] = "changed by the caller"
         expected = {"withdrawn": True, "é": [0.1, "\ud83d"]}
-        assert corrected == replace(first, verdict=verdict, source="people:é", facts=expected, corrected=1)
+        changed = replace(first, verdict=verdict, source="people:é", facts=expected, corrected=1, before=first)
+        assert corrected == changed
         assert ledger.labels() == (corrected, told[1])
         assert ledger.spent() == spent
         assert ledger.waiting(0) == (query(2),)
         assert ledger.attempts(query(1).id) == 1
         again = ledger.correct(query(1).id, Preference(0.25), source="anna")
-        assert again == replace(first, verdict=Preference(0.25), source="anna", corrected=2)
+        assert again == replace(first, verdict=Preference(0.25), source="anna", corrected=2, before=corrected)
         assert ledger.labels() == (again, told[1])
 
     def test_corrections_are_numbered_over_all_accounts_and_tell_the_iterates(self, ledger: Ledger):

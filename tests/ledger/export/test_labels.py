@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 from boldly.errors import StorageError
 from boldly.ledger import Budget, Ledger, MemoryLedger
 from boldly.ledger.export import export, export_preferences, rows
+from boldly.ledger.export.rows import named
 from boldly.records import read_records, records_of
 from boldly.testing import query, response
 from boldly.types import Abstention, BothBad, Failure, Message, Preference, Prompt, Query, Tie, Verdict
@@ -79,6 +81,7 @@ def test_a_row_names_everything_a_label_is_made_of(ledger: Ledger):
         "order": None,
         "price": 0.25,
         "attempts": 1,
+        "corrected": 0,
         "time": label.time,
         "origin_a": "iterate-0",
         "origin_b": "base",
@@ -171,6 +174,7 @@ def test_preferences_are_rows_that_trl_trains_on(ledger: Ledger, tmp_path: Path)
         "query_id": BOUGHT[0][0].id,
         "round": 0,
         "provenance": "bought",
+        "corrected": 0,
     }
     assert chats["prompt"] == CHAT.messages
     assert chats["chosen"] == [{"role": "assistant", "content": "bad"}]
@@ -181,6 +185,48 @@ def test_preferences_are_rows_that_trl_trains_on(ledger: Ledger, tmp_path: Path)
         ("aaa", Preference(1.0), BOUGHT[0][0].id),
         ("bad", Preference(0.75), chat.id),
     ]
+
+
+def test_the_verdict_that_counts_is_exported(ledger: Ledger, tmp_path: Path):
+    """The first label is withdrawn, and the tie becomes a preference of another person; both cost what they cost."""
+    first, tie = BOUGHT[0][0].id, BOUGHT[2][0].id
+    ledger.correct(first, Preference(0.0), source="people:Ann Example", facts={"annotator": "Ann Example"})
+    ledger.correct(first, Abstention(), source="people", facts={"withdrawn": True})
+    ledger.correct(tie, Preference(1.0), source="people:Dan", facts={"annotator": "Dan", "order": "ab"})
+    table = {r["sequence"]: r for r in rows(ledger)}
+    withdrawn, changed = table[0], table[2]
+    assert (withdrawn["verdict"], withdrawn["p_a"], withdrawn["corrected"]) == ("abstention", None, 2)
+    assert (withdrawn["price"], withdrawn["attempts"], withdrawn["label_facts"]) == (0.25, 1, {"withdrawn": True})
+    assert (changed["verdict"], changed["chosen"], changed["corrected"]) == ("preference", "a", 1)
+    assert (changed["order"], changed["annotator"]) == ("ab", "annotator-4")
+    assert [table[n]["corrected"] for n in (1, 3, 4, 5)] == [0, 0, 0, 0]
+    export_preferences(ledger, tmp_path / "trl.jsonl")
+    (row,) = [json.loads(line) for line in (tmp_path / "trl.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert (row["query_id"], row["corrected"], row["order_shown"]) == (tie, 1, "chosen_first")
+    export(ledger, tmp_path / "x.csv", format="csv")
+    assert [record.verdict for record in read_records(tmp_path / "x.csv")][:1] == [Abstention()]
+
+
+def test_people_keep_their_numbers_when_labels_are_corrected(ledger: Ledger, tmp_path: Path):
+    """Also those whose own labels are all withdrawn; who comes later gets the next number."""
+
+    def numbers() -> dict[str, str]:
+        names = named(ledger)
+        return {name: names.source(replace(ledger.labels()[0], source=f"people:{name}", facts={})) for name in people}
+
+    people = ["Ann Example", "Bob", "Cid"]
+    list(rows(ledger))
+    before = {name: f"people:annotator-{n}" for n, name in enumerate(people, start=1)}
+    assert next(row["source"] for row in rows(ledger)) == before["Ann Example"]
+    ledger.correct(BOUGHT[0][0].id, Tie(), source="people:Dan", facts={"annotator": "Dan"})
+    assert numbers() == before
+    time.sleep(0.002)
+    attempt = ledger.reserve(BOUGHT[3][0].id, bound=0.0, budget=Budget(labels=None))
+    ledger.tell(attempt.id, Tie(), source="people:Eve", price=0.0)
+    people += ["Dan", "Eve"]
+    assert numbers() == {**before, "Dan": "people:annotator-4", "Eve": "people:annotator-5"}
+    ledger.correct(BOUGHT[2][0].id, Abstention(), source="people", facts={"withdrawn": True})
+    assert numbers() == {**before, "Dan": "people:annotator-4", "Eve": "people:annotator-5"}
 
 
 @pytest.mark.parametrize("name", ["x.jsonl", "x.csv"])

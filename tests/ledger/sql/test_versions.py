@@ -133,7 +133,7 @@ def test_an_older_ledger_is_upgraded_and_verified(kept: Path, old: Path):
         check_what_it_held(kept, ledger)
         first = ledger.labels()[0]
         corrected = ledger.correct(first.query.id, Tie(), source="anna")
-        assert corrected == replace(first, verdict=Tie(), source="anna", facts={}, corrected=1)
+        assert corrected == replace(first, verdict=Tie(), source="anna", facts={}, corrected=1, before=first)
     with closing(SqlLedger(old)) as ledger:
         assert ledger.labels()[0] == corrected
         assert [each.iterates for each in ledger.corrections()] == [2]

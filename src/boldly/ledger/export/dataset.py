@@ -7,8 +7,7 @@ from typing import Any
 from boldly.ledger.export.card import About, Tally, render
 from boldly.ledger.export.files import written, written_directory
 from boldly.ledger.export.lines import json_lines
-from boldly.ledger.export.pseudonyms import Pseudonyms
-from boldly.ledger.export.rows import is_chat, ordered, row
+from boldly.ledger.export.rows import is_chat, named, ordered, row
 from boldly.ledger.json_text import dump
 from boldly.ledger.protocol import Ledger
 from boldly.types import ACCOUNTS, Account, Label
@@ -39,7 +38,7 @@ def export_dataset(ledger: Ledger, target: Path, *, about: About | None = None) 
 
 def _rows(ledger: Ledger, account: Account, tally: Tally, *, chat: bool) -> Iterator[dict[str, Any]]:
     """Rows of one type in every column, as a table needs: objects are JSON text, and all prompts chats if one is."""
-    names = Pseudonyms()
+    names = named(ledger)
     for label in ordered(ledger):
         source = names.source(label)
         if label.query.account == account:

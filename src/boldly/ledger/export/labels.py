@@ -8,8 +8,7 @@ from typing import Any, Literal
 
 from boldly.ledger.export.files import Stream, written
 from boldly.ledger.export.lines import csv_lines, json_lines
-from boldly.ledger.export.pseudonyms import Pseudonyms
-from boldly.ledger.export.rows import ordered, preference_row, rows
+from boldly.ledger.export.rows import named, ordered, preference_row, rows
 from boldly.ledger.protocol import Ledger
 from boldly.ledger.words import word_of
 from boldly.types import Label, Preference
@@ -47,7 +46,7 @@ def export_preferences(ledger: Ledger, target: Path | Stream) -> Exported:
 
 
 def _preferences(ledger: Ledger, left_out: Counter[str]) -> Iterator[dict[str, Any]]:
-    names = Pseudonyms()
+    names = named(ledger)
     for label in ordered(ledger):
         row = preference_row(label, names)
         if label.query.account != "training":

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, cast
 
+from boldly.ledger.protocol import Correction
 from boldly.types import Label
 
 _PEOPLE = "people:"
@@ -13,31 +14,34 @@ class Pseudonyms:
     """Gives each person a number, by the first label that names them.
 
     A ledger is only ever added to, so two exports of one run give a person the same number, whatever their formats,
-    as long as every label is `seen` in order. A name that stands alone elsewhere in the facts is replaced too; one
+    as long as every label is seen in order. A name that stands alone elsewhere in the facts is replaced too; one
     within a text that somebody wrote is not.
     """
 
     def __init__(self) -> None:
         self._numbers: dict[str, str] = {}
 
+    def see(self, said: Label | Correction) -> None:
+        """Give a number to each person whom a verdict names and who has none yet."""
+        name = _annotator(said)
+        if name is not None:
+            self._of(name)
+        _seek(dict(said.facts), self._of)
+
     def source(self, label: Label) -> str:
         """The source of a label, without the name of the person in it."""
-        self._see(label)
+        self.see(label)
         return self._of_source(label.source)
 
     def facts(self, label: Label) -> dict[str, Any]:
         """The facts of a label, without names of people."""
-        self._see(label)
+        self.see(label)
         return cast(dict[str, Any], self._within(dict(label.facts)))
 
     def annotator(self, label: Label) -> str | None:
         """The pseudonym of the person who gave a label, None where no person did."""
         name = _annotator(label)
         return None if name is None else self._of(name)
-
-    def _see(self, label: Label) -> None:
-        self.annotator(label)
-        _seek(dict(label.facts), self._of)
 
     def _of(self, name: str) -> str:
         return self._numbers.setdefault(name, f"annotator-{len(self._numbers) + 1}")
@@ -58,11 +62,11 @@ class Pseudonyms:
                 return value
 
 
-def _annotator(label: Label) -> str | None:
-    name = label.facts.get("annotator")
+def _annotator(said: Label | Correction) -> str | None:
+    name = said.facts.get("annotator")
     if name is not None:
         return str(name)
-    _, people, name = label.source.partition(_PEOPLE)
+    _, people, name = said.source.partition(_PEOPLE)
     return name if people and name else None
 
 

@@ -15,9 +15,22 @@ def ordered(ledger: Ledger) -> Iterator[Label]:
     return heapq.merge(*map(ledger.labels, ACCOUNTS), key=lambda label: label.sequence)
 
 
+def named(ledger: Ledger) -> Pseudonyms:
+    """The pseudonyms of those who gave the labels, numbered as they came.
+
+    Also where somebody corrected a label since, so that whoever gave it keeps their number.
+    """
+    names = Pseudonyms()
+    if corrections := ledger.corrections():
+        first = map(_first, ordered(ledger))
+        for said in heapq.merge(first, corrections, key=lambda said: said.time):
+            names.see(said)
+    return names
+
+
 def rows(ledger: Ledger) -> Iterator[dict[str, Any]]:
     """One row for each label that counts, in the order of purchase, of every account."""
-    names = Pseudonyms()
+    names = named(ledger)
     return (row(label, names, attempts=ledger.attempts(label.query.id)) for label in ordered(ledger))
 
 
@@ -26,8 +39,8 @@ def row(label: Label, names: Pseudonyms, *, attempts: int) -> dict[str, Any]:
 
     `prompt` is text or a list of messages. `chosen` and `rejected` are null where neither beats the other: ties, both
     bad, abstentions and a probability of 1/2. `p_a` is the probability that `a` beats `b`, null where nothing was said
-    of the two. `attempts` counts the tries at the query, `order` says which was shown first, `facts` are the prompt's
-    and `label_facts` the verdict's.
+    of the two. `attempts` counts the tries at the query and `corrected` the later verdicts, of which the newest is told
+    here; `order` says which was shown first, `facts` are the prompt's and `label_facts` the verdict's.
     """
     query, p = label.query, preference_of(label.verdict)
     better, worse = _ranked(query.a.text, query.b.text, p)
@@ -49,6 +62,7 @@ def row(label: Label, names: Pseudonyms, *, attempts: int) -> dict[str, Any]:
         "order": facts.get("order"),
         "price": label.price,
         "attempts": attempts,
+        "corrected": label.corrected,
         "time": label.time,
         "origin_a": query.a.origin,
         "origin_b": query.b.origin,
@@ -82,7 +96,15 @@ def preference_row(label: Label, names: Pseudonyms) -> dict[str, Any] | None:
         "query_id": query.id,
         "round": query.round,
         "provenance": label.provenance,
+        "corrected": label.corrected,
     }
+
+
+def _first(label: Label) -> Label:
+    """The label as it was before it was ever corrected."""
+    while label.before is not None:
+        label = label.before
+    return label
 
 
 def is_chat(prompt: Prompt) -> bool:

@@ -3,7 +3,7 @@
 import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,7 +18,7 @@ from boldly.ledger.sql.asking import ask
 from boldly.ledger.sql.database import open_database
 from boldly.ledger.sql.mirror import Mirror
 from boldly.ledger.sql.rows import plain, verdict_row
-from boldly.types import Account, Label, Provenance, Query, Verdict
+from boldly.types import Account, Label, Provenance, Query, Verdict, corrected
 
 T = TypeVar("T")
 LogProbs = dict[tuple[str, str], float]
@@ -113,7 +113,7 @@ class SqlLedger:
             said = verdict_row(verdict)
             row = {"kind": said["kind"], "probability": said["probability"], "source": plain(source), "facts": kept}
             correcting.correct(connection, number, row)
-            return replace(before, verdict=verdict, source=source, facts=load(kept), corrected=before.corrected + 1)
+            return corrected(before, verdict, source, load(kept))
 
         return self.write(work)
 

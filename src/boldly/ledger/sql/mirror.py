@@ -6,7 +6,7 @@ import itertools
 from bisect import bisect_left
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, select
 from boldly.ledger.json_text import load
 from boldly.ledger.sql import schema
 from boldly.ledger.sql.rows import read_prompt, read_response, read_verdict
-from boldly.types import ACCOUNTS, Account, Label, Prompt, Provenance, Query, Response
+from boldly.types import ACCOUNTS, Account, Label, Prompt, Provenance, Query, Response, corrected
 
 _QUERY = schema.queries.c
 _SAID = schema.verdicts.c
@@ -131,8 +131,8 @@ class Mirror:
         """Put the labels that were corrected since the last time in the place of what they were."""
         sequence = schema.labels.c.sequence
         new = _CORRECTIONS.where(_CORRECTION.number >= self._corrections)
-        corrected = new.add_columns(sequence).join(schema.labels, schema.labels.c.query == _CORRECTION.query)
-        for number, *columns, sequence in _rows(connection, corrected):
+        of_labels = new.add_columns(sequence).join(schema.labels, schema.labels.c.query == _CORRECTION.query)
+        for number, *columns, sequence in _rows(connection, of_labels):
             labels = self._labels[self._queries[number].account]
             place = bisect_left(labels, sequence, key=lambda label: label.sequence)
             labels[place] = _corrected(labels[place], *columns)
@@ -163,8 +163,7 @@ def _label(
 
 
 def _corrected(label: Label, kind: str, probability: float | None, source: str, facts: str) -> Label:
-    verdict, corrected = read_verdict(kind, probability), label.corrected + 1
-    return replace(label, verdict=verdict, source=source, facts=MappingProxyType(load(facts)), corrected=corrected)
+    return corrected(label, read_verdict(kind, probability), source, MappingProxyType(load(facts)))
 
 
 @contextmanager
