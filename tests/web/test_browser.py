@@ -1,0 +1,325 @@
+"""The labelling page in Chromium against its real server and ledger: every answer is a label once, whatever happens."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from boldly.ledger import Step
+from boldly.metrics import changed
+from boldly.types import Abstention, BothBad, Preference, Tie
+from tests.support.gateway import Gateway
+from tests.support.live_pages import PAIRS, Pages, Served, Spec
+from tests.support.visits import CHROMIUM, Visit, until
+
+sync_api = pytest.importorskip("playwright.sync_api")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with sync_api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def pages() -> Iterator[Pages]:
+    made = Pages()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def serve(pages: Pages, tmp_path: Path) -> Iterator[Callable[..., Served]]:
+    """Serve a run: `serve(rules={"lease_seconds": 2})`, and more as `Spec` has it."""
+    served: list[Served] = []
+
+    def start(name: str = "run", **spec: Any) -> Served:
+        served.append(pages.serve(Spec(str(tmp_path / name), **spec)))
+        return served[-1]
+
+    yield start
+    for each in served:
+        each.kill()
+
+
+@pytest.fixture
+def visit(browser: Any) -> Iterator[Callable[..., Visit]]:
+    """Open a personal link in a browser of its own: `visit(served, 1)`."""
+    opened: list[Visit] = []
+
+    def open_link(*args: Any, **context: Any) -> Visit:
+        opened.append(Visit(browser, *args, **context))
+        return opened[-1]
+
+    yield open_link
+    for each in opened:
+        each.context.close()
+
+
+def verdicts(served: Served) -> dict[int, Any]:
+    """The verdict that counts for each pair, by its number."""
+    with served.reader() as ledger:
+        return {label.query.place: label.verdict for label in ledger.labels()}
+
+
+def done(served: Served) -> list[tuple[str, str]]:
+    """What people did and what became of it, in order."""
+    return [(choice.action, choice.outcome) for choice in served.choices()]
+
+
+def said(key: str, left: str) -> Any:
+    """What a key says where `left` is the response on the left."""
+    sides = {"1": "alpha", "ArrowLeft": "alpha", "2": "beta", "ArrowRight": "beta"}
+    if key in sides:
+        return Preference(1.0 if left == sides[key] else 0.0)
+    return Tie() if key in ("0", "ArrowDown") else BothBad()
+
+
+def test_the_whole_flow_by_keyboard_is_in_the_ledger(serve: Any, visit: Any):
+    served = serve()
+    ann = visit(served)
+    expected: dict[int, Any] = {}
+
+    def answer(number: int, key: str) -> None:
+        ann.sees(number)
+        expected[number] = said(key, ann.left())
+        ann.press(key)
+
+    for number, key in enumerate(("1", "ArrowLeft", "2", "ArrowRight", "0", "ArrowDown", "9", "b")):
+        answer(number, key)
+    ann.sees(8)
+    ann.press("s")
+    ann.sees(9)
+    ann.press("u")
+    ann.sees(8)
+    assert ann.page.locator("#note").inner_text() == "You had said: Skipped."
+    answer(8, "1")
+    answer(9, "1")
+    ann.sees(10)
+    ann.press("Backspace")
+    ann.sees(9)
+    assert ann.page.locator("#note").inner_text() == "You had said: Answer 1."
+    answer(9, "2")
+    ann.sees(10)
+    ann.press("f")
+    ann.page.keyboard.type("1 of them is empty?")
+    ann.press("Enter")
+    sync_api.expect(ann.page.locator("#hint")).to_contain_text("Flagged")
+    ann.press("?", "?", "r", "r")
+    answer(10, "0")
+    answer(11, "9")
+    sync_api.expect(ann.page.locator("#rest-title")).to_have_text("No pair waits for you")
+    assert ann.page.locator("#mine").inner_text() == "12 answers from you"
+    ann.clean()
+
+    assert verdicts(served) == expected
+    with served.reader() as ledger:
+        labels, spent = ledger.labels(), ledger.spent()
+        assert [correction.verdict for correction in ledger.corrections()] == [Abstention(), expected[9]]
+    assert (spent.labels, spent.money) == (12, 6.0)
+    assert {label.source for label in labels} == {"people:Ann"}
+    assert all(label.facts["order"] in ("ab", "ba") and label.facts["seconds"] > 0.1 for label in labels)
+    assert len({label.facts["order"] for label in labels}) == 2
+    assert Counter(done(served)) == {
+        ("prefer", "label"): 6,
+        ("prefer", "corrected"): 1,
+        ("tie", "label"): 3,
+        ("both_bad", "label"): 3,
+        ("skip", "skipped"): 1,
+        ("undo", "unskipped"): 1,
+        ("undo", "undone"): 1,
+        ("flag", "flagged"): 1,
+    }
+    assert [choice.facts["note"] for choice in served.choices() if choice.action == "flag"] == ["1 of them is empty?"]
+
+
+def test_undo_after_a_training_step_is_a_correction_that_is_marked(serve: Any, visit: Any):
+    served = serve(pairs=PAIRS[:4])
+    ann = visit(served)
+    for number in range(3):
+        ann.sees(number)
+        ann.press("1")
+    ann.sees(3)
+    before = verdicts(served)
+    with served.trainer() as ledger:
+        ledger.record_round(0, policy="iterate-0", reference="iterate-0")
+        ledger.record_steps([Step(0, 0, (0, 1, 2))])
+        ledger.record_iterate(0, name="iterate-0", labels=0, facts={})
+        ledger.record_iterate(1, name="iterate-1", labels=3, facts={"reference": "iterate-0"})
+    ann.press("u")
+    ann.sees(2)
+    assert ann.page.locator("#note").inner_text() == "You had said: Answer 1."
+    ann.press("2")
+    ann.sees(3)
+    ann.press("u")
+    ann.sees(2)
+    ann.press("1")
+    ann.sees(3)
+    ann.clean()
+    assert verdicts(served) == before
+    with served.reader() as ledger:
+        label = ledger.labels()[2]
+        changes = changed(ledger.corrections(), ledger.labels(), ledger.iterates())
+        assert [step.labels for step in ledger.steps()] == [(0, 1, 2)]
+        assert ledger.spent().money == 1.5
+    assert label.corrected == 4
+    assert [each.learned for each in changes] == [(1,), (), (), ()]
+    ann.page.goto(f"{ann.base}/dashboard")
+    sync_api.expect(ann.page.locator("#corrections")).to_contain_text("iterate 1 had learned from what was said before")
+    ann.clean()
+
+
+def test_two_tabs_double_presses_and_held_keys_make_one_label_each(serve: Any, visit: Any):
+    served = serve(settings={"guard": 1000})
+    ann = visit(served)
+    ann.sees(0)
+    other = ann.tab()
+    second = ann.shown(other)
+    assert second not in (0, 1)
+    other.get_by_role("button", name="Tie").dblclick()
+    ann.press("1", "1", "2", page=other)
+    ann.page.bring_to_front()
+    for _ in range(20):
+        ann.page.keyboard.down("2")
+    ann.sees(1)
+    for _ in range(5):
+        ann.page.keyboard.down("2")
+    ann.page.keyboard.up("2")
+    until(lambda: set(verdicts(served)) == {0, second})
+    assert verdicts(served)[second] == Tie()
+    assert [outcome for _, outcome in done(served)] == ["label", "label"]
+    ann.clean()
+
+
+def test_one_person_in_two_browsers_with_the_same_pair_makes_one_label(serve: Any, visit: Any):
+    served = serve()
+    one, two = visit(served), visit(served)
+    one.sees(0)
+    two.sees(0)
+    first = said("1", one.left())
+    assert two.left() == one.left()
+    one.press("1")
+    one.sees(1)
+    two.press("2")
+    two.sees(1)
+    assert verdicts(served) == {0: first}
+    assert [outcome for _, outcome in done(served)] == ["label", "kept"]
+    one.clean()
+    two.clean()
+
+
+def test_an_answer_survives_a_server_that_was_killed_with_its_pair_on_screen(serve: Any, visit: Any):
+    served = serve()
+    ann = visit(served)
+    ann.sees(0)
+    expected = said("2", ann.left())
+    served.kill()
+    ann.press("2", "1")
+    banner = ann.page.locator("#banner")
+    sync_api.expect(banner).to_contain_text("kept on this machine")
+    (kept,) = ann.kept()
+    assert kept["choice"] == "right"
+    assert ann.page.locator("#prompt").inner_text() != ""
+    served.again()
+    ann.sees(1)
+    assert banner.is_hidden()
+    assert ann.kept() == []
+    assert verdicts(served) == {0: expected}
+
+    served.kill()
+    ann.press("9")
+    until(ann.kept)
+    ann.page.close()
+    served.again()
+    ann.page = ann.tab()
+    ann.sees(2)
+    assert ann.kept() == []
+    assert verdicts(served) == {0: expected, 1: BothBad()}
+    assert [outcome for _, outcome in done(served)] == ["label", "label"]
+    ann.clean()
+
+
+def test_a_server_that_dies_around_the_commit_makes_one_label(serve: Any, visit: Any):
+    served = serve(dies="before")
+    ann = visit(served)
+    ann.sees(0)
+    expected = said("1", ann.left())
+    ann.press("1")
+    served.died()
+    assert done(served) == []
+    served.again(dies="after")
+    served.died()
+    assert done(served) == [("prefer", "label")]
+    assert len(ann.kept()) == 1
+    served.again()
+    ann.sees(1)
+    assert ann.kept() == []
+    assert verdicts(served) == {0: expected}
+    assert done(served) == [("prefer", "label")]
+    with served.reader() as ledger:
+        assert (ledger.spent().labels, ledger.spent().money) == (1, 0.5)
+    ann.clean()
+
+
+def test_a_network_that_is_gone_for_a_while_loses_nothing_and_doubles_nothing(serve: Any, visit: Any):
+    served = serve()
+    gateway = Gateway(served.url)
+    try:
+        ann = visit(served, link=served.link().replace(served.url, gateway.url))
+        banner = ann.page.locator("#banner")
+        ann.sees(0)
+        gateway.mode = "shut"
+        ann.press("0")
+        sync_api.expect(banner).to_contain_text("kept on this machine")
+        until(lambda: gateway.refused >= 2)
+        assert done(served) == []
+        gateway.mode = "lossy"
+        until(lambda: gateway.lost >= 2)
+        assert len(ann.kept()) == 1
+        gateway.mode = "open"
+        ann.sees(1)
+        assert banner.is_hidden()
+        ann.context.set_offline(True)
+        ann.press("9")
+        sync_api.expect(banner).to_contain_text("kept on this machine")
+        ann.context.set_offline(False)
+        ann.sees(2)
+        assert banner.is_hidden()
+        assert ann.kept() == []
+        assert verdicts(served) == {0: Tie(), 1: BothBad()}
+        assert done(served) == [("tie", "label"), ("both_bad", "label")]
+        ann.clean()
+    finally:
+        gateway.close()
+
+
+def test_an_answer_that_comes_after_its_lease_is_kept(serve: Any, visit: Any):
+    served = serve(rules={"lease_seconds": 1.5})
+    ann = visit(served)
+    ann.sees(0)
+    ann.page.route("**/api/beat", lambda route: route.abort())
+    ann.page.wait_for_timeout(2000)
+    ben = visit(served, 1)
+    ben.sees(0)
+    expected = said("1", ben.left())
+    ben.press("1")
+    ben.shown()
+    ben.page.close()
+    ann.press("0")
+    ann.sees(1)
+    ann.page.wait_for_timeout(2000)
+    ann.press("9")
+    until(lambda: len(done(served)) == 3)
+    assert verdicts(served) == {0: expected, 1: BothBad()}
+    choices = served.choices()
+    assert [(each.annotator, each.outcome, each.facts.get("late", False)) for each in choices] == [
+        ("Ben", "label", False),
+        ("Ann", "surplus", True),
+        ("Ann", "label", True),
+    ]
+    ann.clean()
