@@ -442,7 +442,9 @@ def test_the_longest_body_that_is_read(page):
         assert answer.status_code == status
 
 
-def test_a_body_that_drips_is_given_up():
+def test_a_body_that_drips_is_given_up(monkeypatch):
+    monkeypatch.setattr("boldly.web.security.bodies.MOST_SECONDS", 0.2)
+
     async def receive():
         await asyncio.sleep(0.02)
         return {"type": "http.request", "body": b"x", "more_body": True}
@@ -450,7 +452,7 @@ def test_a_body_that_drips_is_given_up():
     scope = {"type": "http", "method": "POST", "headers": []}
     begun = time.monotonic()
     with pytest.raises(HTTPException) as refused:
-        asyncio.run(Bodies(_never, seconds=0.2)(scope, receive, None))
+        asyncio.run(Bodies(_never)(scope, receive, None))
     assert refused.value.status_code == 408
     assert time.monotonic() - begun < 5.0
 

@@ -14,12 +14,11 @@ _TOO_LONG = f"the body is longer than {MOST_BYTES} bytes."
 
 
 class Bodies:
-    """Refuses bodies over `MOST_BYTES`, counted while they come (413), and those that take longer than `seconds`
-    (408)."""
+    """Refuses bodies over `MOST_BYTES`, counted while they come (413), and those that take longer than
+    `MOST_SECONDS` (408)."""
 
-    def __init__(self, app: ASGIApp, seconds: float = MOST_SECONDS) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
@@ -29,7 +28,7 @@ class Bodies:
         if not (length.isascii() and length.isdigit()) or int(length[:20]) > MOST_BYTES:
             raise HTTPException(413, _TOO_LONG, _CLOSE)
         try:
-            async with asyncio.timeout(self._seconds):
+            async with asyncio.timeout(MOST_SECONDS):
                 body = await _read(receive)
         except TimeoutError:
             raise HTTPException(408, "the body came too slowly; send it again.", _CLOSE) from None
