@@ -108,7 +108,7 @@ def _names(moment: Moment, votes: dict[int, Vote]) -> Sequence[str]:
         return [moment.person.name]
     annotator = schema.annotators.c
     stored = select(annotator.number, annotator.name).where(annotator.number.in_([*votes]))
-    names = dict[int, str](moment.connection.execute(stored).tuples().all())
+    names = {row.number: row.name for row in moment.connection.execute(stored)}
     return [names[number] for number in votes]
 
 

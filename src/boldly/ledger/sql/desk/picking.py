@@ -51,9 +51,11 @@ def _wanted(moment: Moment) -> Iterator[Asked]:
     withdrawn = (asked for asked in queue.withdrawn.values() if asked.owner in (None, person))
     ripe = (asked for asked in private if asked.pair not in recent)
     for asked in chain(ripe, queue.open.values(), withdrawn):
+        if person in asked.played.standing:
+            continue
         if person in asked.played.skips or asked.number in moment.skipped:
             skipped.append(asked)
-        elif person not in asked.played.standing:
+        else:
             yield asked
     yield from skipped
 

@@ -25,7 +25,7 @@ def plant(moment: Moment, asked: Asked) -> None:
     Nothing where the account's budget has no room beside all that waits in it.
     """
     rules, name = moment.rules, moment.person.name
-    if _drawn(rules.seed, "planted", asked.id, name) < rules.planted_rate and _room(moment):
+    if drawn(rules.seed, "planted", asked.id, name) < rules.planted_rate and _room(moment):
         known = next(_unseen(moment), None)
         if known is not None:
             record, query = known
@@ -33,7 +33,7 @@ def plant(moment: Moment, asked: Asked) -> None:
             number = moment.connection.scalar(select(schema.queries.c.number).where(schema.queries.c.id == query.id))
             row = {"query": number, "probability": preference_of(record.verdict)}
             moment.connection.execute(insert(schema.expected), row)
-    if _drawn(rules.seed, "repeat", asked.id, name) < rules.repeat_rate and _room(moment):
+    if drawn(rules.seed, "repeat", asked.id, name) < rules.repeat_rate and _room(moment):
         ask(moment.connection, [repeat_of(moment.query(asked.number), moment.person.number)])
 
 
@@ -46,6 +46,11 @@ def planted_query(record: Record, annotator: int) -> Query:
     """A pair with a known answer as a query to one person."""
     a, b = (Response(text, (), "planted", nan, nan) for text in (record.a, record.b))
     return Query(record.prompt, a, b, 0, place_for(annotator), None, _ACCOUNT)
+
+
+def drawn(seed: int, *path: str | int) -> float:
+    """A number in [0, 1), as uniform as SHA-256."""
+    return derive(seed, *path) / _WHOLE
 
 
 def _unseen(moment: Moment) -> Iterator[tuple[Record, Query]]:
@@ -68,8 +73,3 @@ def _room(moment: Moment) -> bool:
     queue = moment.queue
     waiting = sum(map(len, queue.private.values())) + sum(each.account == _ACCOUNT for each in queue.open.values())
     return moment.fits(_ACCOUNT, [moment.rules.price(_ACCOUNT)] * (waiting + 1))
-
-
-def _drawn(seed: int, *path: str | int) -> float:
-    """A number in [0, 1), as uniform as SHA-256."""
-    return derive(seed, *path) / _WHOLE

@@ -8,11 +8,14 @@ from boldly.ledger.json_text import load
 from boldly.ledger.sql import schema, spending
 from boldly.ledger.sql.desk.queue import Queue, owner_of
 from boldly.ledger.sql.desk.words import Choice, Rules, Tally
+from boldly.types import Account
 
 
 def tally(connection: Connection, rules: Rules, queue: Queue, annotator: int) -> Tally:
     """How far it got, from a queue that is up to date: in training, or else in the account that people answer."""
-    account = "training" if "training" in rules.accounts else next(iter(rules.accounts), "training")
+    account: Account = "training"
+    if rules.accounts and account not in rules.accounts:
+        account = rules.accounts[0]
     totals = spending.totals_of(connection, account)
     rounds = [asked.round for asked in queue.open.values() if asked.account == account]
     return Tally(
