@@ -65,16 +65,17 @@ class Page:
 
 
 @contextmanager
-def page_of(run: Path, queries: int = 12, state: LoopState | None = None, **rules: Any) -> Iterator[Page]:
-    """The page of a run with a round of queries that wait."""
-    with closing(SqlLedger(run / "ledger.sqlite")) as ledger, ExitStack() as clients:
+def page_of(run: Path | str, queries: int = 12, **rules: Any) -> Iterator[Page]:
+    """The page of the run in a directory, or with its ledger on a server, with a round of queries that wait."""
+    location = run / "ledger.sqlite" if isinstance(run, Path) else run
+    with closing(SqlLedger(location, exclusive=False)) as ledger, ExitStack() as clients:
         ledger.ask([query(number) for number in range(queries)])
         desk = Desk(ledger, Rules(**{"budgets": {"training": Budget(100)}, "prices": {"training": 0.5}, **rules}))
         settings = Settings(
             run="runs/tiny",
             key=KEY,
             hosts=frozenset({"localhost", "127.0.0.1"}),
-            state=lambda: state or LoopState("labelling"),
+            state=lambda: LoopState("labelling"),
             dashboard=lambda: {"labels": len(ledger.labels())},
             annotator=UNLIMITED,
             stranger=UNLIMITED,

@@ -193,6 +193,13 @@ def test_the_state_says_what_the_model_waits_for(loop, wanted, message):
     assert state_of(tally, loop, settings, Pace()).message == message
 
 
+@pytest.mark.parametrize(("wanted", "message"), [(3, "3 pairs are left to compare"), (1, "1 pair is left to compare")])
+def test_where_nothing_is_trained_the_state_says_what_is_left(wanted, message):
+    settings = Settings("c", KEY, frozenset(), state=lambda: LoopState("labelling"), dashboard=dict, compares=True)
+    tally = Tally(mine=1, labels=20, budget=23, waiting=wanted, wanted=wanted)
+    assert state_of(tally, settings.state(), settings, Pace()).message == message
+
+
 def test_how_long_it_takes_follows_the_labels_that_came():
     """Ten labels in 60 s: six more take 36 s, and after a pause it follows what came lately."""
     now = [100.0]
@@ -295,13 +302,22 @@ def _raising(error: Exception):
     return raise_it
 
 
-def test_several_processes_serve_one_run(page):
-    """Two applications that share nothing but the ledger: a pair of the one is answered at the other, once."""
-    first, second = page.client(page.ann), page.client(page.ann, guard=151)
-    pair = first.get("/api/pair").json()["pair"]
-    assert choose(second, pair).json()["outcome"] == "label"
-    assert choose(first, pair).json()["repeated"]
-    assert len(page.ledger.labels()) == 1
+@pytest.mark.parametrize("where", ["file", "server"])
+def test_several_processes_serve_one_run(where, tmp_path, request):
+    """Two servers that share nothing but the ledger: what the one gave is answered at the other, and counts once."""
+    run = tmp_path if where == "file" else request.getfixturevalue("url")
+    with page_of(run) as one, page_of(run) as other:
+        assert one.ann == other.ann
+        first, second, ben = one.client(one.ann), other.client(other.ann), other.client(other.ben)
+        pair = first.get("/api/pair").json()["pair"]
+        assert ben.get("/api/pair").json()["pair"]["prompt"] != pair["prompt"]
+        assert second.get("/api/held", params={"lease": pair["lease"]}).json()["pairs"][0]["left"] == pair["left"]
+        assert choose(second, pair).json()["outcome"] == "label"
+        assert choose(first, pair).json()["repeated"]
+        assert first.post("/api/undo", json={"key": "key-undo-1"}).json()["pair"]["lease"]
+        assert len(one.ledger.labels()) == len(other.ledger.labels()) == 1
+        one.desk.revoke("Ben")
+        assert ben.get("/api/state").status_code == 403
 
 
 def test_pages_hold_no_data(page):

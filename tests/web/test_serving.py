@@ -301,4 +301,4 @@ def test_requests_are_limited_on_the_wire(tmp_path):
     with page_of(tmp_path) as page, serving(page, annotator=Rate(0.01, 3)) as url, browser(url) as client:
         answers = [client.get("/api/state") for _ in range(4)]
         assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
-        assert int(answers[-1].headers["retry-after"]) == 100
+        assert 80 < int(answers[-1].headers["retry-after"]) <= 100

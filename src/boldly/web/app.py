@@ -1,5 +1,6 @@
 """The page as one application: the routes, and what stands before them."""
 
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import Depends, FastAPI, Request
@@ -21,6 +22,8 @@ from boldly.web.security.headers import HeaderLimits, SafeHeaders
 from boldly.web.security.hosts import TrustedHosts
 from boldly.web.security.origins import OnlyJson, SameOrigin
 from boldly.web.settings import Settings
+
+_NOTHING = {404: "there is nothing at this address.", 405: "this can't be done at this address."}
 
 
 def create_app(desk: Desk, settings: Settings) -> FastAPI:
@@ -66,7 +69,9 @@ def _broke(app: FastAPI, error: StorageError) -> None:
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return refusal(request.scope, error.status_code, error.detail, error.headers)
+    phrase = error.detail == HTTPStatus(error.status_code).phrase
+    sentence = _NOTHING.get(error.status_code, error.detail) if phrase else error.detail
+    return refusal(request.scope, error.status_code, sentence, error.headers)
 
 
 async def _unreadable(request: Request, error: Exception) -> Response:

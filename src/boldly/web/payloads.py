@@ -204,16 +204,18 @@ def state_of(tally: Tally, loop: LoopState, settings: Settings, pace: Pace) -> S
         wanted=tally.wanted,
         eta_seconds=eta if loop.phase == "labelling" and tally.wanted else None,
         phase=loop.phase,
-        message=_message(tally, loop, settings.run),
+        message=_message(tally, loop, settings),
     )
 
 
-def _message(tally: Tally, loop: LoopState, run: str) -> str:
+def _message(tally: Tally, loop: LoopState, settings: Settings) -> str:
     match loop.phase:
+        case "labelling" if settings.compares:
+            return f"{tally.wanted} {'pair is' if tally.wanted == 1 else 'pairs are'} left to compare"
         case "ended":
             return "all labels of this run are there; thank you"
         case "stopped":
-            return f"nobody trains at the moment: `boldly label {run}` starts it"
+            return f"nobody trains at the moment: `boldly label {settings.run}` starts it"
         case "learning":
             counted = "1 label" if loop.labels == 1 else f"{loop.labels} labels"
             return f"the model is learning from {counted}; the next pairs come by themselves"

@@ -29,8 +29,9 @@ class Settings:
 
     `run` is what the run is called in `boldly label RUN`, `key` its secret (see `boldly.web.tokens.key_of`), `hosts`
     the names it is reached under (see `boldly.web.security.hosts.names_of`). `state` and `dashboard` are asked again
-    and again, from several threads. `guard` is how many milliseconds after a pair appeared no key counts. `annotator`
-    bounds the requests of one person, `stranger` those of one address that has no link, `guesses` its wrong links.
+    and again, from several threads. `compares` where no model is trained, but finished ones are compared. `guard` is
+    how many milliseconds after a pair appeared no key counts. `annotator` bounds the requests of one person, `stranger`
+    those of one address that has no link, `guesses` its wrong links.
     """
 
     run: str
@@ -41,6 +42,7 @@ class Settings:
     confirm: bool = False
     strength: bool = False
     reason: bool = False
+    compares: bool = False
     guard: int = 150
     annotator: Rate = Rate(per_second=20.0, burst=60)
     stranger: Rate = Rate(per_second=100.0, burst=600)

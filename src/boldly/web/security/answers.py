@@ -9,6 +9,8 @@ from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import Scope
 
+_TITLES = {401: "This page opens with your link", 403: "That isn't open to you", 404: "There is nothing here"}
+
 
 @cache
 def templates() -> Environment:
@@ -20,7 +22,7 @@ def refusal(scope: Scope, status: int, sentence: str, headers: Mapping[str, str]
     """`{"error": sentence}`, or a page that says so to a person who opened an address."""
     wants = Headers(scope=scope).get("accept", "")
     if "text/html" in wants and not scope["path"].startswith("/api/"):
-        return HTMLResponse(said(sentence, title=HTTPStatus(status).phrase), status, headers)
+        return HTMLResponse(said(sentence, title=_TITLES.get(status) or HTTPStatus(status).phrase), status, headers)
     return JSONResponse({"error": sentence}, status, headers)
 
 
