@@ -6,13 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from boldly.ledger import Step
-from boldly.metrics import changed
+from boldly.metrics import Sample, changed, write_samples
+from boldly.report import write_report
 from boldly.types import Abstention, BothBad, Preference, Tie
+from tests.report.fakes import CONFIG
+from tests.support.desk_page import SECRETS
 from tests.support.gateway import Gateway
 from tests.support.live_pages import PAIRS, Pages, Served, Spec
 from tests.support.visits import CHROMIUM, Visit, until
+from tests.support.xss import CORPUS, TAGS
 
 sync_api = pytest.importorskip("playwright.sync_api")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
@@ -323,3 +328,100 @@ def test_an_answer_that_comes_after_its_lease_is_kept(serve: Any, visit: Any):
         ("Ann", "label", True),
     ]
     ann.clean()
+
+
+def test_hostile_text_runs_nothing_asks_nobody_and_is_read(serve: Any, visit: Any, tmp_path: Path):
+    """Each of the corpus alone in a prompt, with others in a response, as reason, note, name, and name of the run."""
+    groups = [CORPUS[i : i + 14] for i in range(0, len(CORPUS), 14)]
+    pairs = [(group, "\n\n".join(group[:7]), "\n\n".join(group[7:])) for group in groups]
+    people = ["<img src=x onerror=window.pwned=1>", '"><script>window.pwned=1</script>{{7*7}}']
+    served = serve('"><img src=x onerror=window.pwned=1>', pairs=pairs, people=people, settings={"reason": True})
+    ann = visit(served)
+    page = ann.page
+    notes = [text for text in TAGS if text.isprintable()]
+    for count, (prompt, a, b) in enumerate(pairs, start=1):
+        ann.page.locator("#pair").wait_for()
+        page.wait_for_function(
+            "number => document.querySelectorAll('#prompt .message').length === number", arg=len(prompt)
+        )
+        acts = "#pair .text :is(script, img, svg, iframe, style, form, input, object, math, template, [style], [id])"
+        assert page.locator(acts).count() == 0
+        assert page.evaluate(ACTING) == []
+        page.wait_for_timeout(ann.guard)
+        ann.press("r")
+        written = page.evaluate("[...document.querySelectorAll('#prompt .written')].map(one => one.textContent)")
+        assert [text for text in prompt if text.isascii() and text.isprintable()] == [
+            shown for text, shown in zip(prompt, written, strict=True) if text.isascii() and text.isprintable()
+        ]
+        ann.press("r")
+        page.locator("#reason").fill(notes[-count])
+        ann.press("Enter", "f")
+        page.locator("#flag-note").fill(notes[count])
+        ann.press("Enter")
+        sync_api.expect(page.locator("#hint")).to_contain_text("Flagged")
+        ann.press("1")
+        until(lambda count=count: len(verdicts(served)) == count)
+    assert people[0] in page.locator("header").inner_text()
+    ann.clean()
+    page.goto(f"{ann.base}/dashboard")
+    page.locator("#flags li").first.wait_for()
+    assert notes[1] in page.locator("#flags").inner_text()
+    assert people[0] in page.locator("#people").inner_text()
+    assert page.evaluate(ACTING) == []
+    ann.clean()
+    (served.run / "config.yaml").write_text(yaml.safe_dump({**CONFIG, "recipe": TAGS[0]}))
+    write_samples(served.run / "samples.jsonl", [Sample(t, a, b, 0.5, True, a) for _, a, b in pairs for t in (0, 1)])
+    page.goto(write_report([served.run], tmp_path / "report.html").as_uri())
+    report = page.locator("body").inner_text()
+    assert notes[1] in report
+    assert people[0] in report
+    ann.clean()
+
+
+ACTING = """() => [...document.querySelectorAll("body *")].flatMap((one) => [...one.attributes]
+  .filter(({ name, value }) => /^on|^srcdoc$|^style$/.test(name) || (/href|src|action/.test(name) && !/^(https?:|mailto:|\\/static\\/|\\/dashboard$|\\/$)/.test(value)))
+  .map(({ name, value }) => `${one.tagName} ${name}=${value}`))"""
+
+
+def test_nothing_that_reaches_the_browser_tells_which_policy_wrote_what(serve: Any, visit: Any):
+    """Not in any answer, in the page, or in what the browser keeps: with planted pairs and repeats among them."""
+    planted = [(f"Prompt number {i}.", f"Answer gamma {i}", f"Answer delta {i}") for i in range(100, 104)]
+    rules = {"planted_rate": 1.0, "repeat_rate": 1.0}
+    served = serve(pairs=PAIRS[:8], planted=planted, rules=rules)
+    ben = visit(served, 1)
+    heard = []
+    ben.page.on("response", lambda response: heard.append(response))
+    for number in range(14):
+        ben.shown()
+        if number == 5:
+            ben.context.set_offline(True)
+            ben.press("1")
+            until(ben.kept)
+            heard.append(ben.page.evaluate("JSON.stringify({...localStorage})"))
+            ben.context.set_offline(False)
+        else:
+            ben.press(("1", "2")[number % 2])
+        until(lambda number=number: len(served.choices()) == number + 1)
+    ben.press("u")
+    sync_api.expect(ben.page.locator("#note")).to_contain_text("You had said")
+    private = [choice for choice in served.choices() if choice.private]
+    assert len(private) >= 6
+    texts = [one if isinstance(one, str) else f"{one.url}\n{one.all_headers()}\n{one.text()}" for one in heard]
+    texts += [ben.page.content(), ben.page.evaluate("JSON.stringify({...localStorage})")]
+    with served.reader() as ledger:
+        queries = [*ledger.queries(0), *ledger.queries(0, "consistency")]
+    assert len(queries) > 8
+    secret = {part.id for query in queries for part in (query, query.prompt, query.a, query.b)} | set(SECRETS)
+    secret |= {"planted", "repeat", "iterate", 'alpha 0","origin', '"ab"', '"ba"', "log_prob", "account"}
+    for text in texts:
+        if "/static/" not in text.partition("\n")[0]:
+            assert [word for word in secret - {"repeat"} if word in text] == []
+    pairs = [pair for one in heard if not isinstance(one, str) and "/api/" in one.url for pair in pairs_in(one.json())]
+    assert len(pairs) >= 14
+    assert {tuple(pair) for pair in pairs} == {("lease", "expires_in", "prompt", "left", "right", "was")}
+    assert {len(pair["lease"]) for pair in pairs} == {len(pairs[0]["lease"])}
+    ben.clean()
+
+
+def pairs_in(answer: dict[str, Any]) -> list[dict[str, Any]]:
+    return [pair for pair in (answer.get("pair"), *answer.get("pairs", ())) if pair]
