@@ -209,6 +209,11 @@ def test_only_the_owner_sees_it(page: Page, tmp_path: Path):
 # --- in a browser --------------------------------------------------------------------------------------------------
 
 
+def _notes() -> list[str]:
+    """The hostile texts, each cut at 120 characters, as few notes as can be shown at once."""
+    return [" ".join(text[:120] for text in CORPUS[start::20]) for start in range(20)]
+
+
 def _trained(number: int) -> Query:
     policy = Response(f"better {number}", (1, number), "iterate-1", -2.0, -2.0)
     return Query(Prompt(f"p{number}"), policy, Response(f"base {number}", (2, number), "base", -3.0, -3.0), 1, number)
@@ -248,8 +253,7 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Page, str]]
     """A run that goes on, with three people, one of whose names and notes are hostile."""
     run = tmp_path_factory.mktemp("team") / "apples-and-pears"
     run.mkdir()
-    rules = {"budgets": {"training": Budget(100, 60.0)}}
-    with page_of(run, queries=0, **rules) as page:
+    with page_of(run, queries=0, budgets={"training": Budget(100, 60.0)}) as page:
         page.ledger.record_round(0, policy="base", reference="base")
         page.ledger.record_round(1, policy="iterate-1", reference="base")
         page.ledger.ask([_trained(number) for number in range(60)])
@@ -260,10 +264,10 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Page, str]]
             answer(page, who, action, f"key-{number}", seconds=2.0 + number % 7)
         page.ledger.record_iterate(1, name="iterate-1", labels=44, facts={})
         page.desk.undo(page.ben, key="key-undo")
-        for number, text in enumerate(CORPUS):
-            lease = page.desk.lease(mallory)
-            assert lease is not None
-            page.desk.flag(mallory, lease.token, key=f"key-flag-{number}", note=text[:400])
+        lease = page.desk.lease(mallory)
+        assert lease is not None
+        for number, note in enumerate(_notes()):
+            page.desk.flag(mallory, lease.token, key=f"key-flag-{number}", note=note)
         for t in range(6):
             values = [0.2 * math.sin(i) + 0.15 * t for i in range(40)]
             append(run / "metrics.jsonl", record(t, 8 * t, [min(1.0, max(0.0, v)) for v in values]))
@@ -308,7 +312,7 @@ def test_it_shows_what_it_is_told_and_nothing_else_happens(visit: Visit):
     assert "Better than the base model" in page.inner_text("#hint")
     assert "iterate 1 had learned from what was said before" in said
     assert "<img src=x onerror='window.pwned=1'>" in page.inner_text("#people")
-    assert page.locator("#flags li").count() == min(20, len(CORPUS))
+    assert page.locator("#flags li").count() == 20
     assert page.locator("#plot circle").count() == 6
     assert page.evaluate("window.pwned") is None
     assert visit.complaints == []

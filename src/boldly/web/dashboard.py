@@ -30,7 +30,7 @@ SHARE = 0.05
 _PRESENT = timedelta(minutes=2)
 _PART = 2000
 _SHOWN = 20
-_LONGEST_NOTE = 500
+_LONGEST_NOTE = 1000
 
 
 class Dashboard:
@@ -54,6 +54,7 @@ class Dashboard:
         self._run, self._ledger, self._desk, self._rules, self._state, self._now = run, ledger, desk, rules, state, now
         self._lock = threading.Lock()
         self._choices: list[Choice] = []
+        self._rounds = 0
         self._people = Paced(self._figures, now)
         self._labels = Paced(self._hint, now)
         self._reward = Paced(self._curve, now)
@@ -149,7 +150,11 @@ class Dashboard:
         return sorted(shown, key=lambda one: (-one["labels"], one["name"]))
 
     def _hint(self) -> dict[str, Any]:
-        labels, rounds = self._ledger.labels(), self._ledger.rounds()
+        rounds = self._ledger.rounds()
+        for one in rounds[self._rounds :]:  # one by one: nobody can answer during a read
+            self._ledger.queries(one.number)
+        self._rounds = max(0, len(rounds) - 1)
+        labels = self._ledger.labels()
         base = all(one.reference == rounds[0].policy for one in rounds)
         said = hint(wins(labels, rounds), base=base)
         changes = changed(self._ledger.corrections(), labels, self._ledger.iterates())
