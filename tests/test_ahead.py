@@ -18,7 +18,7 @@ from boldly.oracles.people import People
 from boldly.randomness import derive
 from boldly.references import fixed, moving_average, previous
 from boldly.samplers import mixture, policy_and_reference, policy_twice
-from boldly.selectors import first_pair, thompson
+from boldly.selectors import Pick, first_pair, payable
 from boldly.types import Prompt, Query
 from tests.support.tabular import MemoryArchive, TabularPolicy
 from tests.test_loop import LogitLearner, Stop, StoppingLedger
@@ -43,13 +43,21 @@ class PoolLearner(LogitLearner):
         return learned, steps
 
 
+def touchy(view, count):
+    """Pairs drawn by everything that a selector is shown, so that the least difference gives others."""
+    shown = (view.labels, *(row.tolist() for row in view.rewards), view.bought.tolist())
+    generator = torch.Generator().manual_seed(derive(view.seed, repr(shown)))
+    pairs = [Pick(i, *pair) for i, candidates in enumerate(view.candidates) for pair in payable(candidates)]
+    return [pairs[i] for i in torch.randperm(len(pairs), generator=generator).tolist()[:count]]
+
+
 def plain(**changes):
     return {"sampler": policy_twice(), "selector": first_pair, "reference": fixed, **changes}
 
 
 def believing(**changes):
     settings = Hypotheses(members=2, units=3, steps=4, batch=8)
-    return plain(sampler=mixture(policy=2, reference=2), selector=thompson, hypotheses=settings, **changes)
+    return plain(sampler=mixture(policy=2, reference=2), selector=touchy, hypotheses=settings, **changes)
 
 
 PARTS = [plain, believing]
@@ -207,6 +215,16 @@ def test_stopped_anywhere_and_resumed_asks_and_learns_the_same(parts, every):
         kept = len(resumed.parts.learner.seen)
         assert taught(resumed) == taught(whole)[len(whole.archive) - 1 - kept :]
     assert stops * every > 35
+
+
+@pytest.mark.parametrize("parts", PARTS)
+def test_stopped_between_a_round_and_the_one_ahead_it_asks_the_same(parts):
+    whole, ledger, archive = looping(parts, budget=8), MemoryLedger(), MemoryArchive(BASE)
+    list(rounds(whole, ORACLE))
+    looping(parts, budget=8, ahead=0, ledger=ledger, archive=archive).ask()
+    resumed = looping(parts, budget=8, ledger=ledger, archive=archive)
+    list(rounds(resumed, ORACLE))
+    assert same(resumed, whole)
 
 
 def by_people(parts, order, **changes):

@@ -45,6 +45,9 @@ XPO = {
     "learner": {"name": "preference", "steps": 2, "batch": 8},
 }
 
+DEFAULT_AHEAD = SMALL | {"schedule": SMALL["schedule"] | {"ahead": 1}}
+XPO_AHEAD = XPO | {"schedule": XPO["schedule"] | {"ahead": 1}}
+
 
 def labels(root):
     ledger = SqlLedger(RunDirectory(root).ledger, read_only=True)
@@ -78,6 +81,18 @@ def default_run(tmp_path_factory):
 def xpo_run(tmp_path_factory):
     root = tmp_path_factory.mktemp("xpo") / "run"
     return boldly.run(**XPO, output=str(root))
+
+
+@pytest.fixture(scope="module")
+def default_ahead_run(tmp_path_factory):
+    root = tmp_path_factory.mktemp("default_ahead") / "run"
+    return boldly.run(**DEFAULT_AHEAD, output=str(root))
+
+
+@pytest.fixture(scope="module")
+def xpo_ahead_run(tmp_path_factory):
+    root = tmp_path_factory.mktemp("xpo_ahead") / "run"
+    return boldly.run(**XPO_AHEAD, output=str(root))
 
 
 def test_a_run_leaves_a_model_a_ledger_and_a_report(default_run):
@@ -180,9 +195,11 @@ OFTEN = (1, 2, 4, 6, 9, 12, 16)
     [
         pytest.param(SMALL, "default_run", OFTEN, marks=pytest.mark.slow),
         pytest.param(XPO, "xpo_run", OFTEN, marks=pytest.mark.slow),
+        pytest.param(DEFAULT_AHEAD, "default_ahead_run", OFTEN, marks=pytest.mark.slow),
+        pytest.param(XPO_AHEAD, "xpo_ahead_run", OFTEN, marks=pytest.mark.slow),
         pytest.param(XPO, "xpo_run", (9,)),
     ],
-    ids=["default", "xpo", "xpo once"],
+    ids=["default", "xpo", "default ahead", "xpo ahead", "xpo once"],
 )
 def test_killed_at_any_moment_and_started_again_ends_as_an_uninterrupted_run(keys, whole, kills_at, request, tmp_path):
     """SIGKILL each time the run's files have changed a little more, until one start gets through to the end."""

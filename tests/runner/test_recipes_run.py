@@ -16,6 +16,7 @@ from boldly.config.layers import recipe_layer, recipe_names
 from boldly.data import base_directory
 from boldly.ledger import Iterate, Step
 from boldly.ledger.sql import SqlLedger
+from boldly.ledger.sql.verify import audit
 from boldly.metrics import read
 from boldly.progress import Record, Result
 from boldly.runner import RunDirectory
@@ -137,6 +138,21 @@ def test_a_recipe_takes_its_steps_on_the_labels_that_it_says(recipe: str, ran: C
 def test_the_reference_is_the_base_or_the_iterate_that_the_round_starts_from(recipe: str, ran: Callable[[str], Ran]):
     moves = recipe in ("iterative-dpo", "selm")
     assert ran(recipe).references == ["iterate-0", "iterate-1" if moves else "iterate-0"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", recipe_names())
+def test_a_recipe_runs_with_rounds_that_are_drawn_ahead(recipe: str, tmp_path: Path):
+    """Rounds 0 and 1 are the base's; all else is as ever, and the ledger keeps its law."""
+    keys = SMALL | SMALLER.get(recipe, {})
+    schedule = {"schedule": keys["schedule"] | {"ahead": 1}, "budget": 3 * LABELS}
+    run = boldly.run(recipe=recipe, **(keys | schedule), output=str(tmp_path / "run"))
+    with closing(SqlLedger(RunDirectory(run.run).ledger, read_only=True)) as ledger:
+        assert [kept.policy for kept in ledger.rounds()] == ["iterate-0", "iterate-0", "iterate-1"]
+        origins = {said.origin for query in ledger.queries(2) for said in (query.a, query.b)}
+        assert origins <= {"iterate-0", "iterate-1"}
+        assert [iterate.labels for iterate in ledger.iterates()] == [LABELS, 2 * LABELS, 3 * LABELS]
+    assert audit(RunDirectory(run.run).ledger).ok
 
 
 def test_selm_is_its_algorithm_1(ran: Callable[[str], Ran]):
