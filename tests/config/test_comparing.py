@@ -230,6 +230,15 @@ def test_two_processes_don_t_draw_at_once():
         pass
 
 
+def test_people_as_a_run_s_are_asked():
+    options = {"oracle.overlap": "2", "oracle.strength": "true"}
+    part = begun("bundled", "bundled-rare", oracle=options).config.oracle
+    assert part.name == "people"
+    assert (part.options["overlap"], part.options["strength"]) == (2, True)
+    with pytest.raises(ConfigError, match="overlap"):
+        begun("bundled", "bundled-rare", oracle={"oracle.overlap": "0"})
+
+
 @pytest.mark.parametrize("oracle", ["self", "recorded"])
 def test_oracles_that_can_t_judge_here(oracle: str):
     keys = {"oracle": oracle} | ({"oracle.source": "labels.jsonl"} if oracle == "recorded" else {})

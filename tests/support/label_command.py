@@ -59,13 +59,13 @@ def wait_until(what: Any, seconds: float, why: Any) -> None:
 
 
 @contextmanager
-def label(*words: str, folder: Path) -> Iterator[Served]:
-    """`boldly label WORDS` in `folder`, as soon as its page is served; killed at the end if it is there still."""
+def label(*words: str, folder: Path, command: str = "label") -> Iterator[Served]:
+    """A command with a page, in `folder`, as soon as the page is served; killed at the end if it is there still."""
     folder.mkdir(exist_ok=True)
     out, log = (folder / f"{name}-{time.monotonic_ns()}" for name in ("out", "log"))
     with out.open("wb") as stdout, log.open("wb") as stderr:
         process = subprocess.Popen(
-            [*COMMAND, "label", *words],
+            [*COMMAND, command, *words],
             cwd=folder,
             stdout=stdout,
             stderr=stderr,

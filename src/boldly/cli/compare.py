@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from boldly.ledger.sql.desk import Rules
 
 _ALONE = Parameter(negative=())
+_PASSED_ON = ("overlap", "planted_rate", "repeat_rate", "lease_seconds")
 _LOOK = 0.5
-_REST = 10.0
+_REST = 5.0
 """Seconds that the page stays after the last pair is judged, so that this choice too can be taken back."""
 
 
@@ -71,14 +72,15 @@ def compare(
     json: Annotated[bool, _ALONE, Parameter(help="end with one JSON object on stdout")] = False,
 ) -> int:
     from boldly.cli.comparison_view import require_comparison, show
+
+    if b is None:
+        show(Path(a), as_json=json)
+        return 0
+
     from boldly.cli.label_people import people
     from boldly.cli.links import place
     from boldly.config.comparing import Given, default_directory
 
-    if b is None:
-        require_comparison(Path(a))
-        show(Path(a), as_json=json)
-        return 0
     given = Given(prompts, prompt_column, labels, money, max_tokens, temperature, seed, _oracle(further, overlap))
     folder, who, where = output or default_directory(a, b), people(name, share, revoke), place(host, port, url)
     again = _command(a, b, output, where)
@@ -151,14 +153,17 @@ def _rules(config: "ComparisonConfig", budget: int | None = None) -> "Rules":
     """What the page needs to know: pairs of the account "evaluation", as long as the `budget` lasts."""
     from boldly.ledger import Budget
     from boldly.ledger.sql.desk import Rules
+    from boldly.oracles.people import planted_records
 
     options = config.oracle.options
+    planted = options.get("planted")
     return Rules(
         budgets={"evaluation": Budget(budget, config.money)},
         prices={"evaluation": options.get("price", 0.0)},
         accounts=("evaluation",),
         seed=config.seed,
-        **{name: options[name] for name in ("overlap", "lease_seconds") if name in options},
+        planted=planted_records(planted) if planted else (),
+        **{name: options[name] for name in _PASSED_ON if name in options},
     )
 
 
@@ -217,6 +222,7 @@ def _serve(folder: Path, config: "ComparisonConfig", who: "People", where: "Plac
     from boldly.ledger.sql.desk import Desk
     from boldly.metrics.comparison import left_to_judge
     from boldly.web.app import create_app
+    from boldly.web.dashboard import Dashboard
     from boldly.web.serving import listen
     from boldly.web.settings import LoopState, Settings
     from boldly.web.tokens import key_of
@@ -230,7 +236,9 @@ def _serve(folder: Path, config: "ComparisonConfig", who: "People", where: "Plac
 
         if not left():
             return
-        desk = Desk(ledger, _rules(config, ledger.spent("evaluation").labels + left()))
+        rules = _rules(config, ledger.spent("evaluation").labels + left())
+        desk = Desk(ledger, rules)
+        state = remembered(lambda: LoopState("labelling" if left() else "ended"))
         me, key, options = admit(desk, who), key_of(folder), config.oracle.options
         listener = stack.enter_context(listen(where.host, where.port))
         base = where.base(listener)
@@ -239,11 +247,12 @@ def _serve(folder: Path, config: "ComparisonConfig", who: "People", where: "Plac
             run=f"comparison-{content_id(str(folder.resolve()))[:8]}",
             key=key,
             hosts=where.names,
-            state=remembered(lambda: LoopState("labelling" if left() else "ended")),
-            dashboard=dict,
+            state=state,
+            dashboard=Dashboard(folder, ledger, desk, rules, state),
             confirm=bool(options.get("confirm")),
             strength=bool(options.get("strength")),
             reason=bool(options.get("reason")),
+            compares=True,
         )
         page = stack.enter_context(served(create_app(desk, settings), listener))
         print(listing(base, key, desk.annotators(), me), flush=True)
