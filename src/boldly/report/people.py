@@ -33,7 +33,7 @@ def people_section(run: RunData) -> Section | None:
         text.append(_changes_words(changes, learned))
     blocks: list[Block] = []
     if people.persons:
-        blocks.append(_persons(people.persons))
+        blocks += [_work(people.persons), _quality(people.persons)]
     if people.between:
         blocks.append(_between(people.between))
     if people.flags:
@@ -43,42 +43,42 @@ def people_section(run: RunData) -> Section | None:
     return Section("people", "People", text, blocks)
 
 
-def _persons(persons: Sequence[Person]) -> Table:
+def _work(persons: Sequence[Person]) -> Table:
     return Table(
-        [
-            "name",
-            "labels",
-            "median time",
-            "labels an hour",
-            "for the left side",
-            "the same when asked again",
-            "kappa",
-            "known answers right",
-            "skips",
-            "undos",
-            "flags",
-            "too quick to read",
-        ],
+        ["name", "labels", "kept", "median time", "labels an hour", "skips", "undos", "flags", "too quick to read"],
         [
             [
                 flat(one.name, _LONGEST_NAME),
-                count(one.labels) + (f", {count(one.kept)} more kept" if one.kept else ""),
+                count(one.labels),
+                count(one.kept),
                 _time(one),
                 NONE if one.per_hour is None else count(round(one.per_hour)),
-                span(one.left, percent),
-                span(one.itself.share, percent) + f" of {count(one.itself.share.n)}" if one.itself else NONE,
-                number(one.itself.kappa) if one.itself else NONE,
-                span(one.planted, percent) + f" of {count(one.planted.n)}" if one.planted else NONE,
-                count(one.skips),
-                count(one.undos),
-                count(one.flags),
-                count(one.quick),
+                *map(count, (one.skips, one.undos, one.flags, one.quick)),
             ]
             for one in persons
         ],
-        "What each person did, with 95% intervals and, for times, the middle half; labels an hour are without breaks. "
-        "Without a lean half of the choices go to the left side. A tie counts half; kappa is what is left of the same "
-        "answers when chance is taken off",
+        "What each person did. Kept are answers that came too late to count; behind a median time stands the middle "
+        "half of the times, and labels an hour are without breaks",
+    )
+
+
+def _quality(persons: Sequence[Person]) -> Table:
+    return Table(
+        ["name", "for the left side", "the same when asked again", "pairs", "kappa", "known answers right", "pairs"],
+        [
+            [
+                flat(one.name, _LONGEST_NAME),
+                span(one.left, percent),
+                span(one.itself and one.itself.share, percent),
+                count(one.itself.share.n) if one.itself else NONE,
+                number(one.itself and one.itself.kappa),
+                span(one.planted, percent),
+                count(one.planted.n) if one.planted else NONE,
+            ]
+            for one in persons
+        ],
+        "How far each person's answers can be relied on, with 95% intervals. Without a lean half of them go to the "
+        "left side; a tie counts half; kappa is what is left of the same answers when chance is taken off",
     )
 
 
@@ -113,7 +113,6 @@ def _flags(flags: Sequence[Flagged]) -> Table:
             for one in reversed(flags[-SHOWN:])
         ],
         f"What people flagged: {count(len(flags))} in all" + _more(len(flags), "the newest {}"),
-        folded=True,
     )
 
 
@@ -131,7 +130,6 @@ def _learned(learned: Sequence[Changed]) -> Table:
             for one in reversed(learned[-SHOWN:])
         ],
         "Verdicts that were changed after a model had learned from them" + _more(len(learned), "the newest {}"),
-        folded=True,
     )
 
 
