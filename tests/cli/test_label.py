@@ -19,7 +19,7 @@ from boldly.config.saving import dump
 from boldly.ledger.lock import is_held
 from boldly.ledger.sql import SqlLedger
 from boldly.types import Label, Query, Response
-from tests.support.label_command import Person, label, links_in, refused
+from tests.support.label_command import Person, label, links_in, refused, wait_until
 
 SMALL = ["--evaluation.prompts", "32", "--schedule.prompts_per_label", "2"]
 
@@ -220,9 +220,116 @@ def test_ten_pairs_are_kept_through_ctrl_c_and_teach_the_model(tmp_path: Path):
         assert labels(run) == told
         assert Person(page.links["owner"]).get("/api/state")["state"]["mine"] == 10
         assert page.stop() == 130
-    rewards = [json.loads(line)["evaluation"]["reward"]["value"] for line in (run / "metrics.jsonl").open()]
+    metrics = (run / "metrics.jsonl").read_text()
+    rewards = [json.loads(line)["evaluation"]["reward"]["value"] for line in metrics.splitlines()]
     assert len(rewards) == 3
     assert rewards[2] > rewards[0]
+
+
+def test_what_the_training_can_not_begin_with_ends_the_command(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+    """The child refuses its model; nothing is left of a run that never began."""
+    run = tmp_path / "people"
+    assert main(["label", str(run), "--model", str(tmp_path / "nowhere")]) == 2
+    assert "nowhere" in capfd.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_page_that_is_killed_loses_nothing_and_takes_its_training_along(tmp_path: Path):
+    run = tmp_path / "people"
+    with label("people", *SMALL, folder=tmp_path) as page:
+        me = Person(page.links["owner"])
+        assert [me.choose(me.pair()) for _ in range(3)] == ["label"] * 3
+        page.process.kill()
+        wait_until(lambda: not is_held(run / "ledger.sqlite.lock"), 60, lambda: "the training goes on without its page")
+    told = labels(run)
+    assert len(told) == 3
+    with label("people", folder=tmp_path) as page:
+        me = Person(page.links["owner"])
+        assert [me.choose(me.pair()) for _ in range(2)] == ["label"] * 2
+        page.until("iterate 1, after 5 labels")
+        assert page.stop() == 130
+    assert labels(run)[:3] == told
+
+
+@pytest.mark.slow
+def test_a_page_goes_on_without_a_training_that_is_killed(tmp_path: Path):
+    run = tmp_path / "people"
+    with label("people", *SMALL, folder=tmp_path) as page:
+        me = Person(page.links["owner"])
+        assert me.choose(me.pair()) == "label"
+        os.kill(json.loads((run / "ledger.sqlite.lock").read_text())["pid"], signal.SIGKILL)
+        page.until(f"the training ended with {-signal.SIGKILL}, and the page goes on without it")
+        assert me.choose(me.pair()) == "label"
+        wait_until(
+            lambda: me.get("/api/state")["state"]["phase"] == "stopped",
+            30,
+            lambda: "the page doesn't say that it stopped",
+        )
+        assert page.stop() == 130
+    with label("people", folder=tmp_path) as page:
+        me = Person(page.links["owner"])
+        assert [me.choose(me.pair()) for _ in range(3)] == ["label"] * 3
+        page.until("iterate 1, after 5 labels")
+        assert page.stop() == 130
+    assert len(labels(run)) == 5
+
+
+@pytest.mark.slow
+def test_a_budget_that_is_reached_leaves_a_model_and_more_may_be_asked_for(tmp_path: Path):
+    run = tmp_path / "people"
+    with label("people", *SMALL, "--budget", "10", folder=tmp_path) as page:
+        me = Person(page.links["owner"])
+        assert [me.choose(me.pair()) for _ in range(10)] == ["label"] * 10
+        page.until("the run is done: 10 of 10 labels")
+        assert me.get("/api/pair")["pair"] is None
+        assert me.get("/api/state")["state"]["phase"] == "ended"
+        assert (run / "model" / "config.json").is_file()
+        assert (run / "report.html").is_file()
+        assert page.stop() == 130
+    with label("people", "--budget", "15", folder=tmp_path) as page:
+        me = Person(page.links["owner"])
+        assert [me.choose(me.pair()) for _ in range(5)] == ["label"] * 5
+        page.until("the run is done: 15 of 15 labels")
+        assert page.stop() == 130
+
+
+@pytest.mark.slow
+def test_a_page_takes_the_training_over_when_who_did_it_is_gone(tmp_path: Path):
+    """Three people on one run, one page beside the other: the second trains when the first is stopped."""
+    run = tmp_path / "people"
+    with (
+        label("people", *SMALL, "--share", "ann,ben", folder=tmp_path) as first,
+        label("people", "--port", str(free_port()), folder=tmp_path) as second,
+    ):
+        team = [Person(first.links["owner"]), Person(first.links["ann"]), Person(second.links["ben"])]
+        assert [one.choose(one.pair()) for one in team] == ["label"] * 3
+        assert first.stop() == 130
+        second.until(f"preparing the model of {run.name}")
+        ben = team[2]
+        assert [ben.choose(ben.pair()) for _ in range(2)] == ["label"] * 2
+        second.until("iterate 1, after 5 labels")
+        assert second.stop() == 130
+    assert sorted(label.source for label in labels(run)) == ["people:ann", *["people:ben"] * 3, "people:owner"]
+
+
+@pytest.mark.slow
+def test_several_pages_serve_one_run_on_postgresql(tmp_path: Path, url: str):
+    with label("people", *SMALL, "--ledger", url, "--share", "ann", folder=tmp_path) as first:
+        words = ["people", "--no-train", "--port", str(free_port())]
+        with label(*words, folder=tmp_path) as second:
+            assert [urlsplit(link).path for link in second.links.values()] == [
+                urlsplit(link).path for link in first.links.values()
+            ]
+            me, ann = Person(first.links["owner"]), Person(second.links["ann"])
+            mine, hers = me.pair(), ann.pair()
+            assert (mine["prompt"], mine["left"]) != (hers["prompt"], hers["left"])
+            assert [me.choose(mine), ann.choose(hers)] == ["label"] * 2
+            assert [one.choose(one.pair()) for one in (me, ann, me)] == ["label"] * 3
+            first.until("iterate 1, after 5 labels")
+            assert second.stop() == first.stop() == 130
+    with closing(SqlLedger(url, read_only=True)) as ledger:
+        assert sorted(label.source for label in ledger.labels()) == [*["people:ann"] * 2, *["people:owner"] * 3]
 
 
 def free_port() -> int:

@@ -48,9 +48,12 @@ class Child:
             self.process.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        with suppress(ProcessLookupError):
+        """End it at once, if it has not ended, and whatever it started."""
+        if self.code is None:
             os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+            self.process.wait()
+        if self.process.stdin is not None:
+            self.process.stdin.close()
 
     def wait(self, seconds: float) -> bool:
         """Whether it ended within `seconds`."""
@@ -130,17 +133,16 @@ class Trainer:
 
     def close(self) -> None:
         """End the child: it is asked, waited for, and killed where it doesn't end or Ctrl-C comes again."""
-        child = self.child
-        if child is None or child.code is not None:
+        if self.child is None:
             return
-        child.stop()
         try:
-            if not child.wait(1.0):
+            self.child.stop()
+            if not self.child.wait(1.0):
                 self.say("waiting for the training to stop; Ctrl-C again kills it, and no answer is lost by that")
-                child.wait(_STOP_SECONDS)
+                self.child.wait(_STOP_SECONDS)
         except KeyboardInterrupt:
             self.say("killing it")
-        child.kill()
+        self.child.kill()
 
     def _refuse_changes(self) -> None:
         if self.changes:
