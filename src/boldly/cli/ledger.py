@@ -67,14 +67,20 @@ def recover(
 ) -> int:
     """Save the labels of a damaged ledger: every one whose rows can still be read and are what their ids say.
 
-    It ends with 0 when every label is saved, 5 where some are lost or the file can't be read at all.
+    It ends with 0 when every label is saved, 5 where some are lost, or corrections of some, or the file can't be read
+    at all.
     """
     from boldly.errors import StorageError
     from boldly.ledger.sql.recover import recover as recovered
 
     found = recovered(file, target)
     print(f"{found.labels} of {found.known} labels are in {target}", file=sys.stderr)
-    return 0 if found.labels >= found.known else StorageError.exit_code
+    if not found.certain:
+        print(
+            "Corrections of labels are lost, and nothing tells of which: some of these may say what was said before.",
+            file=sys.stderr,
+        )
+    return 0 if found.labels >= found.known and found.certain else StorageError.exit_code
 
 
 def _file_of(path: Path) -> Path:

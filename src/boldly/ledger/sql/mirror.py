@@ -125,18 +125,20 @@ class Mirror:
         for number, *columns in _rows(connection, _LABELS.where(new).order_by(table.sequence)):
             label = _label(self._queries[number], *columns)
             self._labels[label.query.account].append(label)
-            self._count += 1
+            self._count = label.sequence + 1
 
     def _read_corrections(self, connection: Connection) -> None:
         """Put the labels that were corrected since the last time in the place of what they were."""
         sequence = schema.labels.c.sequence
         new = _CORRECTIONS.where(_CORRECTION.number >= self._corrections)
-        of_labels = new.add_columns(sequence).join(schema.labels, schema.labels.c.query == _CORRECTION.query)
-        for number, *columns, sequence in _rows(connection, of_labels):
+        of_labels = new.add_columns(sequence, _CORRECTION.number).join(
+            schema.labels, schema.labels.c.query == _CORRECTION.query
+        )
+        for number, *columns, sequence, made in _rows(connection, of_labels):
             labels = self._labels[self._queries[number].account]
             place = bisect_left(labels, sequence, key=lambda label: label.sequence)
             labels[place] = _corrected(labels[place], *columns)
-            self._corrections += 1
+            self._corrections = made + 1
 
 
 def _rows(

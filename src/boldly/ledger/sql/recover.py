@@ -7,53 +7,58 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from types import NoneType
 from typing import Any
 
-from sqlalchemy import Column, Connection, delete, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Table, delete, func, or_, select
 
 from boldly.errors import StorageError
 from boldly.ledger.export import export
 from boldly.ledger.sql import schema
+from boldly.ledger.sql.damaged import Reading, columns
 from boldly.ledger.sql.database import open_database
 from boldly.ledger.sql.ledger import SqlLedger
 from boldly.ledger.sql.verify.content import altered
 from boldly.ledger.sql.verify.file import missing_references
+from boldly.ledger.sql.verify.people import odd_corrections
 from boldly.ledger.sql.verify.rows import ANSWERS, odd_verdicts
 
 _NEEDED = (schema.prompts, schema.responses, schema.queries, schema.attempts, schema.verdicts, schema.labels)
 _SMALLEST_ROW = 6
 """Bytes that a row takes at least, with its place in the page."""
-_AT_ONCE = 4_096
-
-Row = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """How many labels were written, and how many there were as far as the file still tells."""
+    """How many labels were written, and how many there were as far as the file still tells.
+
+    Not `certain` where corrections are lost and nothing tells of which labels: some may say what was said before.
+    """
 
     labels: int
     known: int
+    certain: bool
 
 
 def recover(file: Path, target: Path) -> Recovered:
     """Write the labels that can still be read from a damaged ledger to `target`, as rows that `boldly export` writes.
 
     The file is left as it is: a copy of it is read, with its journal where there is one. A label counts as readable if
-    its row, its verdict, its query, its prompt and its responses are, and the content of these still has their ids; one
-    whose own row is lost is put together from its verdict. Raises `StorageError` where the file's first page, which
-    says where the tables are, can't be read.
+    its row, its verdict, its query, its prompt and its responses are, and the content of these still has their ids, and
+    if all its corrections are; one whose own row is lost is put together from its verdict. Raises `StorageError` where
+    the file's first page, which says where the tables are, can't be read.
     """
     with tempfile.TemporaryDirectory() as folder:
-        whole = Path(folder) / "whole.sqlite"
-        with closing(open_database(whole, read_only=False, exclusive=True)) as database:
-            with closing(_opened(file, Path(folder))) as damaged:
-                known = database.run(lambda connection: _salvage(damaged, connection, file), writes=True)
+        new = Path(folder) / "whole.sqlite"
+        with (
+            closing(open_database(new, read_only=False, exclusive=True)) as database,
+            closing(_opened(file, Path(folder))) as damaged,
+        ):
+            known = database.run(lambda whole: _salvage(damaged, whole, file), writes=True)
             database.run(_keep_what_is_whole, writes=True)
             known = max(known, database.run(_restore_labels, writes=True))
-        with closing(SqlLedger(whole, read_only=True)) as ledger:
-            return Recovered(export(ledger, target), known)
+            certain = database.run(lambda whole: _salvage_corrections(damaged, whole, file), writes=True)
+        with closing(SqlLedger(new, read_only=True)) as ledger:
+            return Recovered(export(ledger, target), known, certain)
 
 
 def _opened(file: Path, folder: Path) -> sqlite3.Connection:
@@ -85,48 +90,45 @@ def _salvage(damaged: sqlite3.Connection, whole: Connection, file: Path) -> int:
     most = file.stat().st_size // _SMALLEST_ROW
     whole.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
     for table in _NEEDED:
-        names = [name for name in _columns(damaged, table.name) if name in table.c]
-        listed, marks = ", ".join(f'"{name}"' for name in names), ", ".join("?" * len(names))
-        kinds = [_kinds(table.c[name]) for name in names]
-        for rows in _readable(damaged, f'SELECT {listed} FROM "{table.name}"', _last(damaged, table.name, most)):
-            if sound := [row for row in rows if all(map(isinstance, row, kinds))]:
-                whole.exec_driver_sql(f'INSERT OR IGNORE INTO "{table.name}" ({listed}) VALUES ({marks})', sound)
+        _copy(Reading(damaged, most), whole, table)
     _drop_orphans(whole)
     return _counted(damaged)
 
 
-def _columns(damaged: sqlite3.Connection, table: str) -> list[str]:
-    return [row[1] for row in damaged.execute(f'PRAGMA table_info("{table}")')]
+def _copy(reading: Reading, whole: Connection, table: Table) -> None:
+    names = columns(reading.damaged, table)
+    listed, marks = ", ".join(f'"{name}"' for name in names), ", ".join("?" * len(names))
+    for rows in reading.rows(table, names):
+        whole.exec_driver_sql(f'INSERT OR IGNORE INTO "{table.name}" ({listed}) VALUES ({marks})', rows)
 
 
-def _kinds(column: Column[Any]) -> tuple[type, ...]:
-    """What a value of a column may be, as SQLite gives it: a damaged row holds anything."""
-    kind = column.type.python_type
-    kinds = {bool: (int,), float: (float, int)}.get(kind, (kind,))
-    return (*kinds, NoneType) if column.nullable else kinds
+def _salvage_corrections(damaged: sqlite3.Connection, whole: Connection, file: Path) -> bool:
+    """Copy the corrections that can be read, drop the labels that lost one, and say whether no others can have.
 
-
-def _last(damaged: sqlite3.Connection, table: str, most: int) -> int:
-    """The highest row number, or one that can't be exceeded where that can't be read."""
-    try:
-        return min(damaged.execute(f'SELECT max(rowid) FROM "{table}"').fetchone()[0] or 0, most)
-    except sqlite3.DatabaseError:
-        return most
-
-
-def _readable(damaged: sqlite3.Connection, statement: str, last: int) -> Iterator[list[Row]]:
-    """The rows that can be read, by ranges of numbers: one that can't be read is halved until a single row is left."""
-    waiting = [(low, min(low + _AT_ONCE, last + 1)) for low in range(0, last + 1, _AT_ONCE)][::-1]
-    while waiting:
-        low, high = waiting.pop()
-        try:
-            rows = damaged.execute(f"{statement} WHERE rowid >= ? AND rowid < ?", (low, high)).fetchall()
-        except (sqlite3.DatabaseError, UnicodeDecodeError):
-            middle = (low + high) // 2
-            waiting += [(middle, high), (low, middle)] if high - low > 1 else []
-        else:
-            if rows:
-                yield rows
+    Which labels were corrected is told twice, by the rows and by their index. A label without its corrections would
+    say what was said before.
+    """
+    table, correction, label = schema.corrections, schema.corrections.c, schema.labels.c
+    if not columns(damaged, table):
+        return True
+    most, last = file.stat().st_size // _SMALLEST_ROW, whole.scalar(select(func.max(label.query))) or 0
+    index = Reading(damaged, most)
+    told = set(index.indexed(table, "ix_corrections_query", (correction.query.name, correction.number.name), last))
+    rows = Reading(damaged, max([number for _, number in told], default=0) if index.whole else most)
+    whole.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
+    _copy(rows, whole, table)
+    unsaid = or_(
+        correction.number.in_(odd_corrections().with_only_columns(correction.number)), _unreadable(correction.facts)
+    )
+    stored = select(correction.query, correction.number)
+    read = {(query, number) for query, number in whole.execute(stored)}
+    told |= read
+    read -= {(query, number) for query, number in whole.execute(stored.where(unsaid))}
+    for query in {query for query, _ in told - read}:
+        whole.execute(delete(schema.labels).where(label.query == query))
+    whole.execute(delete(table).where(correction.query.not_in(select(label.query))))
+    numbers = {number for _, number in told}
+    return (rows.whole or index.whole) and len(numbers) == max(numbers, default=-1) + 1
 
 
 def _counted(damaged: sqlite3.Connection) -> int:
@@ -146,13 +148,15 @@ def _keep_what_is_whole(whole: Connection) -> None:
         table = tables[fault.table]
         whole.execute(delete(table).where(next(iter(table.primary_key.columns)) == int(fault.key)))
     attempt, verdict, label = schema.attempts.c, schema.verdicts.c, schema.labels.c
-    unsaid = or_(
-        verdict.attempt.in_(odd_verdicts().with_only_columns(verdict.attempt)), func.json_valid(verdict.facts) == 0
-    )
+    unsaid = or_(verdict.attempt.in_(odd_verdicts().with_only_columns(verdict.attempt)), _unreadable(verdict.facts))
     whole.execute(delete(schema.verdicts).where(unsaid))
     said = select(attempt.query).where(attempt.id == label.attempt).scalar_subquery()
     whole.execute(delete(schema.labels).where(label.query != said))
     _drop_orphans(whole)
+
+
+def _unreadable(facts: ColumnElement[str] | Any) -> ColumnElement[bool]:
+    return func.json_valid(facts) == 0
 
 
 def _drop_orphans(whole: Connection) -> None:
