@@ -76,7 +76,7 @@ class Visit:
     def kept(self) -> list[dict[str, Any]]:
         """The answers that this browser keeps, as nobody acknowledged them."""
         return self.page.evaluate(
-            "Object.keys(localStorage).filter(key => key.includes(':answer:')).map(key => JSON.parse(localStorage[key]))"
+            "Object.entries(localStorage).filter(([name]) => name.includes(':answer:')).map(one => JSON.parse(one[1]))"
         )
 
     def clean(self) -> None:

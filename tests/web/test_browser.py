@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 import yaml
 
-from boldly.ledger import Step
-from boldly.metrics import Sample, changed, write_samples
+from boldly.ledger import Budget, Step
+from boldly.ledger.sql.desk import Desk, Rules
+from boldly.metrics import Sample, append, changed, write_samples
 from boldly.report import write_report
 from boldly.types import Abstention, BothBad, Preference, Tie
-from tests.report.fakes import CONFIG
+from tests.report.fakes import CONFIG, Story, records
+from tests.support.audit import CONTRAST, FOCUS, OVERFLOW, ROLES, STRUCTURE, controls
 from tests.support.desk_page import SECRETS
 from tests.support.gateway import Gateway
 from tests.support.live_pages import PAIRS, Pages, Served, Spec
@@ -21,6 +23,27 @@ from tests.support.xss import CORPUS, TAGS
 
 sync_api = pytest.importorskip("playwright.sync_api")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+
+ARABIC = "\u0645\u0631\u062d\u0628\u0627 \u0628\u0643"
+RICH = (
+    f"Compare `dict` and $x_1$, {ARABIC}.",
+    "# A heading\n\n> quoted\n\n```py\nx = 1  # " + "long " * 60 + "\n```\n\n[a link](http://example.org) "
+    "![an image](http://example.org/i)\u202e and `code`\n\n- one\n- two",
+    "| "
+    + " | ".join(f"column {i}" for i in range(12))
+    + " |\n"
+    + "|---" * 12
+    + "|\n"
+    + "| value " * 12
+    + "|\n\n"
+    + "w" * 400,
+)
+STORY = (
+    "How long do I boil an egg so that the yolk stays soft? I live at 1800 metres.",
+    "Water boils at about 94 °C where you live, so everything takes longer.\n\n1. Bring the water to a rolling boil.\n"
+    "2. Lower the egg in with a spoon.\n3. Wait **seven and a half minutes**, then cool it under the tap.",
+    "Six minutes.",
+)
 
 
 @pytest.fixture(scope="module")
@@ -339,7 +362,7 @@ def test_hostile_text_runs_nothing_asks_nobody_and_is_read(serve: Any, visit: An
     ann = visit(served)
     page = ann.page
     notes = [text for text in TAGS if text.isprintable()]
-    for count, (prompt, a, b) in enumerate(pairs, start=1):
+    for count, (prompt, _, _) in enumerate(pairs, start=1):
         ann.page.locator("#pair").wait_for()
         page.wait_for_function(
             "number => document.querySelectorAll('#prompt .message').length === number", arg=len(prompt)
@@ -378,9 +401,11 @@ def test_hostile_text_runs_nothing_asks_nobody_and_is_read(serve: Any, visit: An
     ann.clean()
 
 
-ACTING = """() => [...document.querySelectorAll("body *")].flatMap((one) => [...one.attributes]
-  .filter(({ name, value }) => /^on|^srcdoc$|^style$/.test(name) || (/href|src|action/.test(name) && !/^(https?:|mailto:|\\/static\\/|\\/dashboard$|\\/$)/.test(value)))
-  .map(({ name, value }) => `${one.tagName} ${name}=${value}`))"""
+ACTING = """() => [...document.querySelectorAll("body *")]
+  .flatMap((one) => [...one.attributes].map(({ name, value }) => [one.tagName, name, value]))
+  .filter(([, name, value]) => /^on|^srcdoc$|^style$/.test(name) || (/href|src|action/.test(name)
+    && !/^(https?:|mailto:|\\/static\\/|\\/dashboard$|\\/$)/.test(value)))"""
+"""Attributes that do something, and what leads elsewhere than to a page."""
 
 
 def test_nothing_that_reaches_the_browser_tells_which_policy_wrote_what(serve: Any, visit: Any):
@@ -425,3 +450,175 @@ def test_nothing_that_reaches_the_browser_tells_which_policy_wrote_what(serve: A
 
 def pairs_in(answer: dict[str, Any]) -> list[dict[str, Any]]:
     return [pair for pair in (answer.get("pair"), *answer.get("pairs", ())) if pair]
+
+
+def test_everything_is_done_by_tab_and_enter_under_its_name(serve: Any, visit: Any):
+    served = serve(pairs=[RICH, *PAIRS[1:4]], settings={"confirm": True, "strength": True, "reason": True})
+    ann = visit(served)
+    page = ann.page
+    page.locator(".pair pre").wait_for()
+    page.wait_for_timeout(ann.guard)
+    assert page.evaluate(STRUCTURE) == []
+    found = controls(page)
+    assert set(found) <= ROLES
+    assert found["button"] == {
+        *("As written", "Keys", "Answer 1", "Tie", "Both bad", "Answer 2", "Skip", "Undo", "Flag"),
+    }
+    assert found["textbox"] == {"Why?"}
+    assert found["radio"] == {"slightly", "clearly"}
+    assert "Dashboard" in found["link"]
+    assert all("" not in names for names in found.values()), found
+
+    order: list[str] = []
+    while True:
+        page.keyboard.press("Tab")
+        focus = page.evaluate(FOCUS)
+        if focus is None or (order and focus["what"] == order[0]):
+            break
+        order.append(focus["what"])
+        assert focus["ring"] >= 2, focus
+        assert focus["ratio"] >= 3, focus
+        assert focus["inside"], focus
+        assert not focus["covered"], focus
+    assert [what for what in order if what in ACTS] == ACTS
+
+    def go(*names: str) -> None:
+        """Press Tab until the focus is on a control, and then Enter."""
+        for name in names:
+            for _ in range(60):
+                page.keyboard.press("Tab")
+                focus = page.evaluate(FOCUS)
+                if focus is not None and focus["what"] == name:
+                    break
+            else:
+                raise AssertionError(name)
+            page.keyboard.press("Enter")
+
+    go("raw")
+    assert page.locator(".written").count() == 3
+    go("raw", "help")
+    assert controls(page)["button"] == {"Close"}
+    assert page.evaluate(CONTRAST) == []
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "help"
+    go("flag")
+    page.keyboard.type("cut off")
+    go("Flag")
+    sync_api.expect(page.locator("#hint")).to_contain_text("Flagged")
+    assert page.evaluate("document.activeElement.id") == "flag"
+    page.keyboard.press("Shift+Tab")
+    go("undo")
+    sync_api.expect(page.locator("#hint")).to_contain_text("nothing to undo")
+    go("slightly")
+    page.keyboard.press("ArrowRight")
+    go("reason")
+    page.keyboard.type("shorter, 1 of 2")
+    go("tie", "left", "confirm")
+    ann.sees(1)
+    go("skip")
+    ann.sees(2)
+    go("both_bad")
+    page.keyboard.press("Enter")
+    ann.sees(3)
+    choices = {choice.action: choice for choice in served.choices()}
+    assert {action: choice.outcome for action, choice in choices.items()} == {
+        "flag": "flagged",
+        "prefer": "label",
+        "skip": "skipped",
+        "both_bad": "label",
+    }
+    facts = choices["prefer"].facts
+    assert (facts["strength"], facts["reason"]) == ("clearly", "shorter, 1 of 2")
+    assert page.locator("#live").inner_text() == "Stored: Both bad. Next pair."
+    ann.clean()
+
+
+ACTS = ["raw", "help", "slightly", "reason", "left", "tie", "both_bad", "right", "skip", "undo", "flag"]
+
+
+@pytest.fixture(scope="module")
+def team(pages: Pages, tmp_path_factory: pytest.TempPathFactory) -> Served:
+    """A run that three people have labelled for a while, with everything on its dashboard."""
+    run = tmp_path_factory.mktemp("team") / "kitchen-questions"
+    asked = [(f"Prompt number {i}.", f"Answer alpha {i}", f"Answer beta {i}") for i in range(40)]
+    people = ("Ann", "Ben", "María José Carreño Quiñones")
+    served = pages.serve(Spec(str(run), pairs=[*asked, RICH, STORY, *PAIRS], people=people))
+    with served.trainer() as ledger:
+        ledger.record_round(0, policy="iterate-0", reference="iterate-0")
+        desk = Desk(ledger, Rules({"training": Budget(100, 60.0)}, {"training": 0.5}))
+        for number in range(len(asked)):
+            who = desk.annotators()[number % 3]
+            lease = desk.lease(who)
+            assert lease is not None
+            if number % 13 == 0:
+                desk.flag(who, lease.token, key=f"key-flag-{number}", note="The second answer stops in mid-sentence.")
+            action = ("a", "a", "b", "tie", "both_bad")[number % 5]
+            desk.choose(who, lease.token, key=f"key-{number}", action=action, seconds=2.0 + number % 7)
+        ledger.record_iterate(1, name="iterate-1", labels=len(asked), facts={"reference": "iterate-0"})
+        lease = desk.undo(who, key="key-undo-0")
+        assert lease is not None
+        desk.choose(who, lease.token, key="key-again-0", action="tie", seconds=3.0)
+    for record in records(Story(labels=48)):
+        append(run / "metrics.jsonl", record)
+    return served
+
+
+@pytest.mark.parametrize("path", ["", "dashboard"])
+def test_it_is_seen_well_in_both_themes_at_every_size(team: Served, visit: Any, path: str, tmp_path: Path):
+    """Words at 4.5 to 1, and nothing out of its place, from the narrowest page (320) to a wide one.
+
+    640 by 400 is the usual laptop at 200 %; letters of twice the size alone are another way of having them large.
+    """
+    ann = visit(team)
+    page = ann.page
+    page.goto(f"{ann.base}/{path}")
+    page.locator(".pair pre, #people tbody tr").first.wait_for()
+    assert page.evaluate(STRUCTURE) == []
+    for width, height in ((320, 640), (390, 844), (640, 400), (1280, 800), (2200, 1200)):
+        page.set_viewport_size({"width": width, "height": height})
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            page.wait_for_timeout(50)
+            assert page.evaluate(CONTRAST) == [], (width, scheme)
+            if width in (390, 1280):
+                page.screenshot(path=tmp_path / f"{path or 'label'}-{scheme}-{width}.png")
+        assert page.evaluate(OVERFLOW) == [], width
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.evaluate("document.documentElement.style.fontSize = '200%'")
+    assert page.evaluate(OVERFLOW) == []
+    page.evaluate("document.documentElement.style.fontSize = ''")
+    for name in sorted(tmp_path.glob("*.png")):
+        assert name.stat().st_size > 10_000
+    ann.clean()
+
+
+def test_whatever_the_page_says_can_be_read_in_both_themes(team: Served, visit: Any):
+    ann = visit(team, 1)
+    page = ann.page
+    page.locator("#pair").wait_for()
+
+    def readable() -> None:
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            assert page.evaluate(CONTRAST) == []
+            assert page.evaluate(OVERFLOW) == []
+
+    page.wait_for_timeout(ann.guard)
+    ann.press("f")
+    readable()
+    ann.press("Escape", "?")
+    readable()
+    ann.press("Escape", "r")
+    readable()
+    ann.press("r")
+    ann.context.set_offline(True)
+    ann.press("1")
+    page.locator("#banner").wait_for()
+    readable()
+    ann.context.set_offline(False)
+    sync_api.expect(page.locator("#banner")).to_be_hidden()
+    page.wait_for_timeout(ann.guard)
+    ann.press("u")
+    page.locator("#note").wait_for()
+    readable()
+    ann.clean()

@@ -68,14 +68,25 @@ function messageOf(message, raw, alone) {
   return block;
 }
 
+/** What a listener hears of the place that they scroll. */
+function scrolled(element) {
+  if (element.matches("pre")) return "Code";
+  return element.matches(".wide") ? "Table" : element.parentElement.querySelector("h2").textContent;
+}
+
 /** What is longer than its place can be reached and scrolled by keys. */
 function reachable() {
   for (const element of document.querySelectorAll(".pair .text, .pair pre, .pair .wide")) {
     const scrolls =
       element.scrollHeight > element.clientHeight + 1 || element.scrollWidth > element.clientWidth + 1;
     element.toggleAttribute("data-scrolls", scrolls);
-    if (scrolls) element.tabIndex = 0;
-    else element.removeAttribute("tabindex");
+    if (scrolls) {
+      element.tabIndex = 0;
+      element.setAttribute("role", "group");
+      element.setAttribute("aria-label", scrolled(element));
+    } else {
+      for (const name of ["tabindex", "role", "aria-label"]) element.removeAttribute(name);
+    }
   }
 }
 new ResizeObserver(reachable).observe(document.body);
