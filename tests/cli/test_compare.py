@@ -3,6 +3,7 @@
 import http.client
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from contextlib import closing
@@ -20,7 +21,7 @@ from boldly.data.task import reward
 from boldly.ledger.sql import SqlLedger
 from boldly.metrics.answers import side_of
 from boldly.types import Query
-from tests.support.label_command import Person, label
+from tests.support.label_command import COMMAND, Person, label, links_in
 
 MODELS = ("nets/alphanet", "nets/betanet")
 LABELS = 16
@@ -60,7 +61,7 @@ def asked(folder: Path) -> tuple[Query, ...]:
         return ledger.queries(0, "evaluation")
 
 
-def test_people_compare_them_stop_and_go_on_to_the_end(folder: Path):
+def test_people_compare_them_stop_and_go_on_to_the_end(folder: Path, capsys: pytest.CaptureFixture[str]):
     before = (folder / "c" / "answers.jsonl").read_bytes()
     pairs = len(asked(folder))
     assert pairs > 4
@@ -71,10 +72,14 @@ def test_people_compare_them_stop_and_go_on_to_the_end(folder: Path):
         assert [me.choose(me.pair()), me.choose(me.pair()), ann.choose(ann.pair())] == ["label"] * 3
         assert me.get("/api/state")["state"]["labels"] == 3
         assert me.get("/api/dashboard")["people"][0]["name"] == "me"
+        assert main(["compare", *MODELS, "-o", "c", "--name", "me", "--share", "ben"]) == 0
+        assert [*links_in(capsys.readouterr().out)] == ["me", "ann", "ben"]
+        assert main(["compare", *MODELS, "-o", "c", "--name", "me"]) == 2
+        assert "c has its page at http://127.0.0.1" in capsys.readouterr().err
         assert page.stop() == 130
         assert "boldly: stopped; every label is kept, and this goes on:\n  boldly compare nets/alphanet" in page.said
         assert f"judged      3 of {pairs} pairs" in page.out.read_text()
-    with label(*MODELS, "-o", "c", "--name", "me", "--revoke", "ann", folder=folder, command="compare") as page:
+    with label(*MODELS, "-o", "c", "--name", "me", "--revoke", "ann,ben", folder=folder, command="compare") as page:
         assert list(page.links) == ["me"], "what was on the page of ann goes to others"
         me = Person(page.links["me"])
         for left in range(pairs - 3, 0, -1):
@@ -156,6 +161,26 @@ def test_an_oracle_in_place_of_people(folder: Path, capsys: pytest.CaptureFixtur
     assert main(["verify", "judged"]) == 0
     assert main(["compare", "judged"]) == 0
     assert "by program" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_ctrl_c_while_answers_are_drawn_keeps_those_that_are(folder: Path):
+    """Every prompt once more than a chunk holds, so that one chunk is kept when it is stopped."""
+    words = [*COMMAND, "compare", "bundled", "bundled-rare", "--no-serve", "-o", "stopped"]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    said = ""
+    while "has answered" not in said:
+        said += process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    _, rest = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the answers that were drawn are kept, and this goes on:\n  boldly compare bundled bundled-rare" in rest
+    kept = (folder / "stopped" / "answers.jsonl").read_bytes()
+    assert kept
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    assert (folder / "stopped" / "answers.jsonl").read_bytes().startswith(kept)
 
 
 def test_showing_loads_nothing_heavy(folder: Path):

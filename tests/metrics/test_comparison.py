@@ -4,12 +4,15 @@ Each simulation is of 120 prompts; a share of them is answered with the same tex
 """
 
 import random
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import fmean
+from pathlib import Path
+from statistics import fmean, median
 
 import pytest
 
+from boldly.metrics.anytime import anytime_interval
 from boldly.metrics.comparison import Comparison, compared
 from boldly.metrics.intervals import win_rate
 from boldly.types import Abstention, BothBad, Label, Preference, Prompt, Query, Response, Tie, Verdict
@@ -214,6 +217,25 @@ def test_a_weakness_for_length_alone_is_taken_off():
     assert controlled <= 7
     assert fmean(rates) == pytest.approx(0.5, abs=0.04)
     assert fmean(longer) == pytest.approx(0.8, abs=0.03)
+
+
+@pytest.mark.slow
+def test_the_manual_s_table_of_how_many_pairs():
+    """Each row simulated again: 300 comparisons, within 5 standard errors of two shares of 400 and 300."""
+    manual = (Path(__file__).parents[2] / "docs" / "compare.md").read_text()
+    rows = re.findall(r"^\| (0\.\d+) \| (\d+) \| (0\.\d+) \| (\d+)% \| (\d+)% \|$", manual, re.MULTILINE)
+    assert len(rows) >= 5
+    rng = random.Random(10)
+    for row in rows:
+        p, n, half, tells, always = (float(word) for word in row)
+        outcomes = [[float(rng.random() < p) for _ in range(int(n))] for _ in range(300)]
+        wilson = [win_rate(one) for one in outcomes]
+        anytime = [anytime_interval(one, horizon=int(n)) for one in outcomes]
+        assert median((one.high - one.low) / 2 for one in wilson) == pytest.approx(half, abs=0.006)
+        for told, found in ((tells, wilson), (always, anytime)):
+            share = sum(one.low > 0.5 for one in found) / 300
+            error = (max(share * (1 - share), 0.01) * (1 / 400 + 1 / 300)) ** 0.5
+            assert share == pytest.approx(told / 100, abs=5 * error + 0.005), row
 
 
 def test_people_who_judged_the_same_pairs():
