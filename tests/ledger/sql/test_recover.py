@@ -12,7 +12,7 @@ import pytest
 from boldly.errors import StorageError
 from boldly.ledger import Budget
 from boldly.ledger.export import export
-from boldly.ledger.sql import SqlLedger
+from boldly.ledger.sql import SqlLedger, file
 from boldly.ledger.sql.recover import recover
 from boldly.testing import query
 from boldly.types import Abstention, Failure, Preference, Tie
@@ -26,10 +26,16 @@ FREE = Budget(labels=None)
 def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A ledger of many pages in each table."""
     path = tmp_path_factory.mktemp("clean") / "ledger.sqlite"
-    with closing(SqlLedger(path)) as ledger, closing(sqlite3.connect(path)) as raw:
+    with pytest.MonkeyPatch.context() as patch:  # nothing is killed here, and a hundred commits take a while
+        patch.setattr(file, "make_durable", lambda connection, *_: connection.execute("PRAGMA synchronous = OFF"))
+        fill(path)
+    return path
+
+
+def fill(path: Path) -> None:
+    with closing(SqlLedger(path)) as ledger:
         asked = [query(place, a=f"{place} " * 100) for place in range(LABELS)]
         ledger.ask(asked)
-        raw.execute("PRAGMA synchronous = OFF")
         for place, one in enumerate(asked):
             if place % 10 == 0:
                 failed = ledger.reserve(one.id, bound=0.0, budget=FREE)
@@ -40,7 +46,6 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for place in CORRECTED:
             ledger.correct(asked[place].id, Preference(place / LABELS), source="somebody with a name " * 20)
         ledger.correct(asked[CORRECTED[0]].id, Abstention(), source="people", facts={"withdrawn": True})
-    return path
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from boldly.errors import BoldlyError
-from boldly.ledger import Budget, Ledger, MemoryLedger, RoundRecord, Step
+from boldly.ledger import Budget, Correction, Ledger, MemoryLedger, RoundRecord, Step
 from boldly.ledger.sql import SqlLedger, file
 from boldly.testing import query, response
 from boldly.types import ACCOUNTS, Abstention, BothBad, Failure, Label, Preference, Query, Tie
@@ -40,8 +40,10 @@ asked = st.builds(
 
 
 def timeless(answer: Any) -> Any:
-    """An answer without the times of its labels and rounds."""
-    if isinstance(answer, Label | RoundRecord):
+    """An answer without the times of its labels, corrections and rounds."""
+    if isinstance(answer, Label):
+        return replace(answer, time="", before=timeless(answer.before))
+    if isinstance(answer, Correction | RoundRecord):
         return replace(answer, time="")
     return tuple(map(timeless, answer)) if isinstance(answer, tuple) else answer
 
@@ -105,6 +107,10 @@ class TwoLedgers(RuleBasedStateMachine):
 
         self.both(call)
 
+    @rule(one=asked, verdict=verdicts, source=st.sampled_from(["anna", "é"]), facts=said)
+    def correct(self, one: Query, verdict: Any, source: str, facts: Any) -> None:
+        self.both(lambda ledger: ledger.correct(one.id, verdict, source=source, facts=facts))
+
     @rule(number=st.integers(0, 2), policy=st.sampled_from(["base", "é"]))
     def record_round(self, number: int, policy: str) -> None:
         self.both(lambda ledger: ledger.record_round(number, policy=policy, reference="base"))
@@ -150,6 +156,7 @@ class TwoLedgers(RuleBasedStateMachine):
                 self.both(lambda ledger, account=account, round=round: ledger.waiting(round, account))
         for key in ("k", "l"):
             self.both(lambda ledger, key=key: ledger.recall(key))
+        self.both(lambda ledger: ledger.corrections())
         self.both(lambda ledger: ledger.rounds())
         self.both(lambda ledger: ledger.steps())
         self.both(lambda ledger: ledger.iterates())

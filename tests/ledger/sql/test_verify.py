@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from sqlalchemy import create_engine
 
-from boldly.errors import BudgetSpent, StorageError
+from boldly.errors import BudgetSpent, InvalidInput, StorageError
 from boldly.ledger import Budget, Step
 from boldly.ledger.sql import SqlLedger
 from boldly.ledger.sql.verify import Audit, audit, sentences
@@ -353,7 +353,7 @@ def test_a_server_is_audited_like_a_file(url: str, clean: Path):
 VERDICTS: list[Callable[[], Verdict]] = [lambda: Preference(0.3), Tie, BothBad, Abstention, lambda: Failure("down")]
 MOVES = st.lists(
     st.tuples(
-        st.sampled_from(["reserve", "tell", "call", "receive", "abandon", "step"]),
+        st.sampled_from(["reserve", "tell", "call", "receive", "abandon", "step", "correct"]),
         st.integers(0, 5),
         st.integers(0, 4),
         st.sampled_from([0.0, 1e-9, 0.1, 1 / 3]),
@@ -410,6 +410,9 @@ def play(path: Path, empty: bytes, moves: list[tuple[str, int, int, float]]) -> 
             elif move == "abandon":
                 ledger.abandon()
                 open_.clear()
+            elif move == "correct" and (told := [*ledger.labels(), *ledger.labels("evaluation")]):
+                with suppress(InvalidInput):  # nothing is corrected to a failure
+                    ledger.correct(told[place % len(told)].query.id, VERDICTS[kind](), source="t", facts={"n": price})
             elif move == "step":
                 labels = tuple(label.sequence for label in ledger.labels())
                 ledger.record_steps([Step(rounds, 0, labels)])
