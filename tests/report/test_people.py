@@ -120,8 +120,9 @@ def test_a_run_that_people_labelled_is_read_from_its_ledger(tmp_path: Path):
         desk.undo(zoe, key="undo-key")
     books = load(root).books
     (person,) = books.people.persons
-    assert (person.name, person.labels, person.undos, person.flags) == ("zoe-q7x", 2, 1, 1)
+    assert (person.name, person.labels, person.undos, person.flags) == ("annotator-1", 2, 1, 1)
     assert [one.learned for one in books.changes] == [(5,)]
     html = render(single(load(root)))
-    assert "zoe-q7x" in html
+    assert "annotator-1" in html
+    assert "zoe-q7x" not in html
     assert "<script>window.pwned" not in html

@@ -2,17 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from json import JSONDecodeError, loads
 from math import fsum
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
 from boldly.config.locations import ledger_of
 from boldly.errors import StorageError
+from boldly.ledger.export import named, ordered
 from boldly.ledger.protocol import Ledger, Spent
 from boldly.metrics import (
     Changed,
@@ -68,7 +69,8 @@ class Books:
 
     `spent` is by account; `costs` is what the training labels had cost by the time of each, in their order. `people` is
     what they did on the page, `changes` are the verdicts that were put in place of others, `hint` is what the newest
-    labels say of buying more. People have their names, which no export has.
+    labels say of buying more. People
+    have the pseudonyms that exports give them, as a report may be passed on.
     """
 
     spent: Mapping[Account, Spent] = field(default_factory=dict[Account, Spent])
@@ -203,7 +205,14 @@ def _prediction(ledger: Ledger, label: Label, policy: str, reference: str) -> bo
 
 def books_of(ledger: Ledger, done: Sequence[Done] = ()) -> Books:
     """The labels and the money of every account of a ledger, and what people did on its page."""
-    labels: dict[Account, Sequence[Label]] = {account: ledger.labels(account) for account in ACCOUNTS}
+    names = named(ledger)
+    for label in ordered(ledger):
+        names.see(label)
+    labels: dict[Account, Sequence[Label]] = {
+        account: [replace(one, source=names.source(one)) for one in ledger.labels(account)] for account in ACCOUNTS
+    }
+    corrections = [replace(one, source=names.source(one)) for one in ledger.corrections()]
+    known = [replace(cast(Any, one), annotator=names.person(one.annotator)) for one in done]
     groups: dict[tuple[Account, str, Provenance], list[float]] = {}
     for account, said in labels.items():
         for label in said:
@@ -214,8 +223,8 @@ def books_of(ledger: Ledger, done: Sequence[Done] = ()) -> Books:
         purchases=tuple(Purchase(*key, len(prices), fsum(prices)) for key, prices in groups.items()),
         costs=tuple(accumulate(label.price for label in training)),
         checks=checks(training, labels["consistency"]),
-        people=people(done),
-        changes=changed(ledger.corrections(), training, ledger.iterates()),
+        people=people(known),
+        changes=changed(corrections, training, ledger.iterates()),
         hint=hint(wins(training, rounds), base=all(one.reference == rounds[0].policy for one in rounds)),
     )
 

@@ -21,7 +21,7 @@ def people_section(run: RunData) -> Section | None:
     if not people.persons and not changes:
         return None
     learned = [one for one in changes if one.learned]
-    text = ["This page names those who labelled; what `boldly export` writes has pseudonyms in their place."]
+    text = ["People have the pseudonyms that `boldly export` gives them, as a report may be passed on."]
     if run.books.hint is not None and run.books.hint.labels:
         text.append(run.books.hint.words)
     if people.alpha is not None:

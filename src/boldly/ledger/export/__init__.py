@@ -5,7 +5,7 @@ from boldly.ledger.export.dataset import export_dataset
 from boldly.ledger.export.files import Stream, written
 from boldly.ledger.export.labels import Exported, export, export_preferences
 from boldly.ledger.export.pseudonyms import Pseudonyms
-from boldly.ledger.export.rows import preference_row, row, rows
+from boldly.ledger.export.rows import named, ordered, preference_row, row, rows
 from boldly.ledger.export.waiting import export_waiting
 
 __all__ = [
@@ -17,6 +17,8 @@ __all__ = [
     "export_dataset",
     "export_preferences",
     "export_waiting",
+    "named",
+    "ordered",
     "preference_row",
     "row",
     "rows",

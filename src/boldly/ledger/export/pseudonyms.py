@@ -25,13 +25,13 @@ class Pseudonyms:
         """Give a number to each person whom a verdict names and who has none yet."""
         name = _annotator(said)
         if name is not None:
-            self._of(name)
-        _seek(dict(said.facts), self._of)
+            self.person(name)
+        _seek(dict(said.facts), self.person)
 
-    def source(self, label: Label) -> str:
-        """The source of a label, without the name of the person in it."""
-        self.see(label)
-        return self._of_source(label.source)
+    def source(self, said: Label | Correction) -> str:
+        """The source of a verdict, without the name of the person in it."""
+        self.see(said)
+        return self._of_source(said.source)
 
     def facts(self, label: Label) -> dict[str, Any]:
         """The facts of a label, without names of people."""
@@ -41,14 +41,15 @@ class Pseudonyms:
     def annotator(self, label: Label) -> str | None:
         """The pseudonym of the person who gave a label, None where no person did."""
         name = _annotator(label)
-        return None if name is None else self._of(name)
+        return None if name is None else self.person(name)
 
-    def _of(self, name: str) -> str:
+    def person(self, name: str) -> str:
+        """The pseudonym of a person, by name."""
         return self._numbers.setdefault(name, f"annotator-{len(self._numbers) + 1}")
 
     def _of_source(self, source: str) -> str:
         before, people, name = source.partition(_PEOPLE)
-        return f"{before}{people}{self._of(name)}" if people and name else self._numbers.get(source, source)
+        return f"{before}{people}{self.person(name)}" if people and name else self._numbers.get(source, source)
 
     def _within(self, value: Any) -> Any:
         match value:
