@@ -30,6 +30,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from processes import resident
+
 from boldly.config.reading import read_config
 from boldly.config.saving import dump as dump_config
 from boldly.ledger.accounting import Totals
@@ -212,23 +214,8 @@ def measure(command: str, run: Path, *more: str) -> dict[str, Any]:
 def _watch(child: subprocess.Popen[bytes]) -> Iterator[int]:
     """The memory of a process and its children, again and again until it ends."""
     while child.poll() is None:
-        yield sum(_resident(pid) for pid in _family(child.pid))
+        yield resident(child.pid)
         time.sleep(0.1)
-
-
-def _family(pid: int) -> list[int]:
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:
-        return [pid]
-    return [pid, *(each for child in children for each in _family(int(child)))]
-
-
-def _resident(pid: int) -> int:
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        return 0
 
 
 def table(measured: dict[str, Any]) -> str:
