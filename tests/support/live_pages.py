@@ -188,7 +188,7 @@ def _serve(spec: Spec) -> None:
 
     desk.turn = turn_and_die
     settings = Settings(
-        run=spec.run,
+        run=f"runs/{run.name}",
         key=key_of(run),
         hosts=names_of("127.0.0.1"),
         state=lambda: LoopState("labelling"),

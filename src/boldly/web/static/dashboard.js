@@ -122,6 +122,9 @@ function showCurve({ kind, points: found }) {
   );
 }
 
+let curve = null;
+new ResizeObserver(() => curve && showCurve(curve)).observe(at("plot"));
+
 // --- people --------------------------------------------------------------------------------------------------------
 
 function share(interval, { fair = null, enough = 0 } = {}) {
@@ -218,7 +221,8 @@ async function look() {
   const told = await answer.json();
   showFigures(told);
   showHint(told.hint);
-  showCurve(told.reward);
+  curve = told.reward;
+  showCurve(curve);
   showPeople(told);
   showEvents(told);
   at("all").removeAttribute("aria-busy");
