@@ -4,12 +4,13 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from boldly.errors import StorageError
-from boldly.ledger.lock import Lock
+from boldly.ledger.lock import Lock, is_held
 
 HOLDER = """
 import os, sys, time
@@ -85,3 +86,22 @@ def test_a_file_system_without_locks_is_refused(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr("boldly.ledger.lock.fcntl.flock", no_locks)
     with pytest.raises(StorageError, match="can't be locked: No locks available"):
         Lock(tmp_path / "lock")
+
+
+def test_who_looks_whether_it_is_held_keeps_nobody_from_taking_it(tmp_path: Path):
+    path = tmp_path / "lock"
+    Lock(path).release()
+    done = threading.Event()
+
+    def look():
+        while not done.is_set():
+            is_held(path)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        for _ in range(200):
+            Lock(path).release()
+    finally:
+        done.set()
+        looking.join()

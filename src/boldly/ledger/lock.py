@@ -4,11 +4,14 @@ import fcntl
 import json
 import os
 import socket
+import time
 import weakref
 from contextlib import suppress
 from pathlib import Path
 
 from boldly.errors import StorageError
+
+_TRIES, _SECONDS = 20, 0.01
 
 
 class Lock:
@@ -29,7 +32,7 @@ class Lock:
                 "Name a directory that exists and that this user may write to."
             ) from error
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _take(self._file)
         except BlockingIOError:
             holder = holder_of(path)
             os.close(self._file)
@@ -60,6 +63,18 @@ class Lock:
     def forget(self) -> None:
         """Let go of the lock in a forked child, so that it doesn't outlive the parent there."""
         os.close(self._file)
+
+
+def _take(file: int) -> None:
+    """Lock an open file; somebody may be looking whether it is locked, for which `is_held` locks it for a moment."""
+    for left in reversed(range(_TRIES)):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            if not left:
+                raise
+            time.sleep(_SECONDS)
 
 
 def is_held(path: Path) -> bool:
