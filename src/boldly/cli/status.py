@@ -92,7 +92,7 @@ def _labelling(ledger: "SqlLedger") -> list[str]:
     from boldly.ledger.sql.desk import annotators, clock, leasing
 
     def look(connection: "Connection") -> list[str]:
-        held = {one.annotator for one in leasing.standing(connection, clock.clock(connection), sweep=False)}
+        held = {one.annotator for one in leasing.standing(connection, clock.clock(connection))}
         return [one.name for one in annotators.everyone(connection) if one.number in held]
 
     return ledger.read(look)

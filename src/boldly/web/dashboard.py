@@ -197,7 +197,7 @@ class Paced(Generic[T]):
 
 def _holders(connection: Connection) -> frozenset[int]:
     """The numbers of those who have a pair on their page."""
-    held = leasing.standing(connection, clock.clock(connection), sweep=False)
+    held = leasing.standing(connection, clock.clock(connection))
     return frozenset(one.annotator for one in held)
 
 

@@ -17,7 +17,8 @@ people did on the page, undone choices included: `key` is the browser's, so that
 `action` is "prefer", with the probability that `a` is better, "tie", "both_bad", "skip", "undo" or "flag". `expected`
 holds what is known of the queries that were planted to see who reads them.
 
-A lease is a query on somebody's page until `expires`, in seconds of the clock that `clock` names.
+A lease is a query on somebody's page until `expires`, in seconds of the clock that `clock` names. `change` is the
+number of the last transaction that wrote it, so that what changed since is found without reading the rest.
 
 A change here needs a revision in `migrations/versions`, and the next `VERSION`.
 """
@@ -204,6 +205,7 @@ leases = Table(
     Column("clock", String(40), nullable=False),
     Column("expires", Double, nullable=False),
     Column("released", Boolean, nullable=False, index=True),
+    Column("change", Integer, nullable=False, index=True),
     Column("time", String(40), nullable=False),
 )
 

@@ -237,7 +237,7 @@ class Model:
         if not mine or len(self.on_page(who)) >= 12:
             return None
         event, pair = mine[-1], self.pairs[mine[-1].query]
-        if event.outcome == "skipped" and self._gone(event.query, who):
+        if self._gone(event.query, who, skipped=event.outcome == "skipped"):
             return None
         event.undone = True
         if who in pair.said:
@@ -250,12 +250,13 @@ class Model:
         self.events.append(Event(who, event.query, "undo", "unskipped" if event.action == "skip" else "undone"))
         return event
 
-    def _gone(self, query: str, who: str) -> bool:
+    def _gone(self, query: str, who: str, *, skipped: bool) -> bool:
+        """Whether others have it, or have answered what was skipped."""
         pair = self.pairs[query]
-        if pair.told:
-            return not self.withdrawn(query)
-        others = {self.pages[token].who for token in self.on_page(query=query)} | pair.paid
-        return len(others - {who}) >= self.overlap
+        others = {self.pages[token].who for token in self.on_page(query=query)} - {who}
+        if skipped and pair.told:
+            return bool(others) or not self.withdrawn(query)
+        return len((others | pair.paid if skipped else others) - {who}) >= self.overlap
 
     def verdict(self, query: str) -> Verdict:
         """What the label of a query says: the mean of those who prefer, unless most say otherwise."""

@@ -64,4 +64,4 @@ def revoke(connection: Connection, name: str) -> None:
         names = ", ".join(one.name for one in everyone(connection) if not one.revoked)
         raise InvalidInput(f"nobody is called {name!r} here: {f'there are {names}' if names else 'there is nobody'}.")
     connection.execute(update(schema.annotators).where(_A.number == known.number).values(revoked=True))
-    leasing.release(connection, known.number)
+    leasing.end_all(connection, known.number)

@@ -117,8 +117,9 @@ class Desk:
         return self._write(annotator, work)
 
     def undo(self, annotator: Annotator, *, key: str) -> Lease | None:
-        """Take back the newest choice of a person and lease its pair to them again; None where there is nothing.
+        """Take back the newest choice of a person and lease its pair to them again.
 
+        None where there is nothing to take back, or somebody else has that pair by now.
         What was learned from it stays learned. Their next choice of the pair costs nothing.
         """
 
@@ -147,14 +148,19 @@ class Desk:
 
         def work(moment: Moment) -> tuple[str, ...]:
             standing = [held.token for held in moment.held() if held.token in tokens]
-            leasing.extend(moment.connection, standing, moment.now, moment.rules.lease_seconds)
+            seconds, change = moment.rules.lease_seconds, moment.queue.change
+            leasing.extend(moment.connection, standing, moment.now, seconds, change)
             return tuple(token for token in dict.fromkeys(tokens) if token not in standing)
 
         return self._write(annotator, work)
 
     def release(self, annotator: Annotator, tokens: Collection[str]) -> None:
         """Give pairs back, for others to have."""
-        self._write(annotator, lambda moment: leasing.release(moment.connection, annotator.number, tokens))
+
+        def work(moment: Moment) -> None:
+            moment.end([held.token for held in moment.held() if held.token in tokens])
+
+        self._write(annotator, work)
 
     def tally(self, annotator: Annotator) -> Tally:
         """How far it got."""
@@ -204,7 +210,7 @@ def _something(moment: Moment, holding: Collection[str]) -> bool:
 
 
 def _next(moment: Moment, holding: Collection[str]) -> Lease | None:
-    seconds, held = moment.rules.lease_seconds, moment.held()
+    held = moment.held()
     again = [_again(moment, each) for each in held if each.token not in holding]
     if again:
         return min(again, key=lambda lease: lease.was is None)
@@ -212,8 +218,11 @@ def _next(moment: Moment, holding: Collection[str]) -> Lease | None:
     if asked is None:
         return None
     order = leasing.order_of(moment.rules.seed, asked.id, moment.person.name)
-    given = leasing.given(moment.connection, asked.number, moment.person.number, order, moment.now, seconds)
-    return _lease(moment, given, undoing.taken_back(moment, asked.number) if asked.played.paid else None)
+    return _lease(
+        moment,
+        moment.give(asked.number, order),
+        undoing.taken_back(moment, asked.number) if asked.played.paid else None,
+    )
 
 
 def _lease(moment: Moment, held: Held, was: Action | None) -> Lease:

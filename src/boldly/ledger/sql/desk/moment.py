@@ -1,6 +1,6 @@
 """One transaction at the desk: what is known at its beginning, and what the budgets admit."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection
@@ -12,7 +12,7 @@ from boldly.ledger.sql.desk import leasing
 from boldly.ledger.sql.desk.clock import Instant
 from boldly.ledger.sql.desk.leasing import Held
 from boldly.ledger.sql.desk.queue import Asked, Queue, read_asked
-from boldly.ledger.sql.desk.words import Annotator, Rules
+from boldly.ledger.sql.desk.words import Annotator, Order, Rules
 from boldly.ledger.sql.mirror import Mirror
 from boldly.types import Account, Query
 
@@ -36,9 +36,12 @@ class Moment:
     _leases: list[Held] | None = None
 
     def leases(self) -> list[Held]:
-        """The leases that stand, of everybody."""
+        """The leases that stand, of everybody, the oldest first; where it writes, those that expired are released."""
         if self._leases is None:
-            self._leases = leasing.standing(self.connection, self.now, sweep=self.writes)
+            known, now = self.queue.leases.values(), self.now
+            self._leases = [held for held in known if held.stands(now)]
+            if self.writes and len(self._leases) < len(known):
+                self.end([held.token for held in known if not held.stands(now)])
         return self._leases
 
     def held(self) -> list[Held]:
@@ -47,11 +50,19 @@ class Moment:
 
     def off(self, query: int) -> None:
         """Take a query off the person's page."""
-        leasing.done(self.connection, query, self.person.number)
-        if self._leases is not None:
-            self._leases = [
-                each for each in self._leases if (each.query, each.annotator) != (query, self.person.number)
-            ]
+        mine = query, self.person.number
+        self._leases = [held for held in self.leases() if (held.query, held.annotator) != mine]
+        leasing.done(self.connection, *mine, self.queue.change)
+
+    def end(self, tokens: Collection[str]) -> None:
+        """Release leases."""
+        leasing.end(self.connection, tokens, self.queue.change)
+
+    def give(self, query: int, order: Order) -> Held:
+        """Put a query on the person's page."""
+        seconds = self.rules.lease_seconds
+        person, change = self.person.number, self.queue.change
+        return leasing.given(self.connection, query, person, order, self.now, seconds, change)
 
     def query(self, number: int) -> Query:
         return self.mirror.query(self.connection, number)
@@ -61,7 +72,8 @@ class Moment:
         return self.queue.waiting(number) or self.queue.withdrawn.get(number) or read_asked(self.connection, number)
 
     def overlap(self, asked: Asked) -> int:
-        return self.rules.overlap if asked.owner is None else 1
+        """How many people's answers make its label."""
+        return self.rules.overlap if asked.place >= 0 or asked.owner is None else 1
 
     def cost(self, asked: Asked) -> float:
         """The most that the next answer of somebody new adds to what is reserved."""
@@ -87,6 +99,9 @@ class Moment:
     def admits(self, asked: Asked) -> bool:
         """Whether the budget holds for an answer to this query beside all that are on somebody's page."""
         if not self._pays(asked, self.person.number):
+            return True
+        most = self.rules.price(asked.account) * self.rules.overlap
+        if self.fits(asked.account, [most] * (len(self.leases()) + 1)):
             return True
         return self.fits(asked.account, [*self.promised(asked.account, beside=asked.number), self.cost(asked)])
 

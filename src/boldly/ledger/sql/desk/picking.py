@@ -36,7 +36,7 @@ def pick(moment: Moment) -> Asked | None:
     for asked in _wanted(moment):
         if (
             asked.number not in moment.done
-            and _free(asked, taken.get(asked.number, []), person, moment.overlap(asked))
+            and _free(asked, taken.get(asked.number), person, moment.overlap(asked))
             and admitted(asked)
         ):
             return asked
@@ -60,16 +60,15 @@ def _wanted(moment: Moment) -> Iterator[Asked]:
     yield from skipped
 
 
-def _free(asked: Asked, holders: list[Held], person: int, overlap: int) -> bool:
+def _free(asked: Asked, holders: list[Held] | None, person: int, overlap: int) -> bool:
     """Whether one more person may have it."""
     played = asked.played
-    if played.settled:  # and withdrawn: one at a time
-        return not holders
-    if any(held.annotator == person for held in holders):
+    if not holders:
+        return played.settled or person in played.paid or len(played.paid) < overlap
+    if played.settled or overlap == 1 or any(held.annotator == person for held in holders):
         return False
-    return (
-        person in played.paid or len(played.paid) + sum(held.annotator not in played.paid for held in holders) < overlap
-    )
+    new = sum(held.annotator not in played.paid for held in holders)
+    return person in played.paid or len(played.paid) + new < overlap
 
 
 def _recent(moment: Moment) -> set[tuple[int, int, int]]:

@@ -12,6 +12,8 @@ from sqlalchemy import BindParameter, ColumnElement, Connection, bindparam, func
 
 from boldly.ledger.json_text import load
 from boldly.ledger.sql import schema
+from boldly.ledger.sql.desk import leasing
+from boldly.ledger.sql.desk.leasing import Held
 from boldly.ledger.sql.desk.votes import Played, Vote
 from boldly.types import Account
 
@@ -27,7 +29,10 @@ _CHOICES = select(
     _C.time,
 ).order_by(_C.number)
 _ENDS = select(
-    *(select(func.max(column)).scalar_subquery() for column in (_Q.number, _L.sequence, _X.number, _C.number))
+    *(
+        select(func.max(column)).scalar_subquery()
+        for column in (_Q.number, _L.sequence, _X.number, _C.number, schema.leases.c.change)
+    )
 )
 _FROM: BindParameter[int] = bindparam("known")
 _NEW_QUERIES = _UNLABELLED.where(_Q.number >= _FROM)
@@ -67,7 +72,7 @@ def place_for(annotator: int) -> int:
 
 class Queue:
     """The queries of some accounts that wait for labels, in the order they were asked; those that are for one annotator
-    alone by annotator; those whose label was withdrawn; and how much each has answered.
+    alone by annotator; those whose label was withdrawn; what is on whose page; and how much each has answered.
 
     Synchronised at the start of a transaction, before it writes: what it holds must never be taken back.
     """
@@ -76,6 +81,7 @@ class Queue:
         self.open: dict[int, Asked] = {}
         self.private: dict[int, dict[int, Asked]] = {}
         self.withdrawn: dict[int, Asked] = {}
+        self.leases: dict[str, Held] = {}
         self.answered: Counter[int] = Counter()
         self.seen: dict[int, str] = {}
         self.orphans: set[int] = set()  # labelled by somebody else while they waited for further votes
@@ -97,6 +103,12 @@ class Queue:
         assert self._ends is not None
         return self._ends[3] + 1
 
+    @property
+    def change(self) -> int:
+        """The number of a transaction that changes leases after the one in which it was synchronised."""
+        assert self._ends is not None
+        return self._ends[4] + 1
+
     def waiting(self, number: int) -> Asked | None:
         """A query that has no label, by its number."""
         return self.open.get(number) or self._checks.get(number)
@@ -106,6 +118,7 @@ class Queue:
         unlabelled = select(_Q.number).outerjoin(schema.labels, _L.query == _Q.number).where(_L.query.is_(None))
         for row in connection.execute(_CHOICES.where(_C.query.in_(unlabelled))):
             self._play(row)
+        self.leases = {held.token: held for held in leasing.unreleased(connection)}
         counts = select(_C.annotator, func.count(), func.max(_C.time)).group_by(_C.annotator)
         for annotator, _, time in connection.execute(counts):
             self.seen[annotator] = time
@@ -126,7 +139,7 @@ class Queue:
         self.orphans.update(connection.scalars(left))
 
     def _follow(self, connection: Connection, known: tuple[int, ...], ends: tuple[int, ...]) -> None:
-        queries, labels, corrections, choices = (
+        queries, labels, corrections, choices, leases = (
             (before + 1 if before < end else None) for before, end in zip(known, ends, strict=True)
         )
         if queries is not None:
@@ -138,9 +151,18 @@ class Queue:
         if labels is not None:
             for number in connection.scalars(_NEW_LABELS, {"known": labels}):
                 self._labelled(number)
+        if leases is not None:
+            for held in leasing.changed(connection, leases - 1):
+                self._lease(held)
         if corrections is not None:
             for number, facts in connection.execute(_NEW_CORRECTIONS, {"known": corrections}):
                 self._correct(connection, number, facts)
+
+    def _lease(self, held: Held) -> None:
+        if held.released:
+            self.leases.pop(held.token, None)
+        else:
+            self.leases[held.token] = held
 
     def _add(self, rows: Any) -> None:
         for asked in map(_asked, rows):

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import select
 
 from boldly.ledger.sql import schema
-from boldly.ledger.sql.desk import buying, leasing
+from boldly.ledger.sql.desk import buying
 from boldly.ledger.sql.desk.choosing import record, told
 from boldly.ledger.sql.desk.leasing import Held
 from boldly.ledger.sql.desk.moment import Moment
@@ -28,7 +28,8 @@ _AT_ONCE = 30
 def undo(moment: Moment, key: str) -> tuple[Held, Action] | None:
     """Take back the newest choice that stands, and give the pair to the person again, with what they had said.
 
-    None where there is nothing to take back: also where somebody else has by now what this person skipped.
+    None where there is nothing to take back: also where somebody else has the pair by now, as what was skipped goes to
+    others, and what was answered late may have.
     """
     known = told(moment, key, undo=True)
     if known is not None:
@@ -39,8 +40,7 @@ def undo(moment: Moment, key: str) -> tuple[Held, Action] | None:
     if newest is None or len(moment.held()) >= MOST_HELD:
         return None
     asked = moment.asked(newest.query)
-    skipped = newest.outcome == "skipped"
-    if skipped and _gone(moment, asked):
+    if _gone(moment, asked, skipped=newest.outcome == "skipped"):
         return None
     said = _vote_of(newest)
     undoing = Vote("undo", None, said.order, None)
@@ -51,9 +51,7 @@ def undo(moment: Moment, key: str) -> tuple[Held, Action] | None:
         rest = {number: each for number, each in asked.played.standing.items() if number != person}
         buying.correct(moment, asked, rest)
     moment.off(asked.number)
-    seconds = moment.rules.lease_seconds
-    held = leasing.given(moment.connection, asked.number, person, said.order, moment.now, seconds)
-    return held, said.word
+    return moment.give(asked.number, said.order), said.word
 
 
 def taken_back(moment: Moment, query: int) -> Action | None:
@@ -83,12 +81,13 @@ def _standing(moment: Moment) -> Iterator[Any]:
         rows = moment.connection.execute(mine.where(_C.number < rows[-1].number)).all()
 
 
-def _gone(moment: Moment, asked: Asked) -> bool:
-    """Whether somebody else has, or has answered, what this person skipped."""
-    if moment.queue.waiting(asked.number) is None:
-        return asked.number not in moment.queue.withdrawn
-    holders = moment.taken().get(asked.number, [])
-    others = {held.annotator for held in holders} | asked.played.paid
+def _gone(moment: Moment, asked: Asked, *, skipped: bool) -> bool:
+    """Whether somebody else has the pair, or has answered what this person skipped."""
+    others = {held.annotator for held in moment.taken().get(asked.number, [])}
+    if skipped and moment.queue.waiting(asked.number) is None:
+        return bool(others) or asked.number not in moment.queue.withdrawn
+    if skipped:
+        others |= asked.played.paid
     return len(others - {moment.person.number}) >= moment.overlap(asked)
 
 

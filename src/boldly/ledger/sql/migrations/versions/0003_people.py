@@ -52,10 +52,12 @@ def _desk() -> None:
         sa.Column("clock", sa.String(40), nullable=False),
         sa.Column("expires", sa.Double, nullable=False),
         sa.Column("released", sa.Boolean, nullable=False),
+        sa.Column("change", sa.Integer, nullable=False),
         sa.Column("time", sa.String(40), nullable=False),
         sa.Index("ix_leases_query", "query"),
         sa.Index("ix_leases_annotator", "annotator"),
         sa.Index("ix_leases_released", "released"),
+        sa.Index("ix_leases_change", "change"),
     )
     op.create_table(
         "choices",
