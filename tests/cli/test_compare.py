@@ -148,6 +148,7 @@ def test_two_people_judge_each_pair(folder: Path):
     assert "agreement   1.00" in told
 
 
+@pytest.mark.slow
 def test_an_oracle_in_place_of_people(folder: Path, capsys: pytest.CaptureFixture[str]):
     Path("longer.py").write_text("def prefer(prompt, a, b):\n    return len(a.text) > len(b.text)\n")
     words = ["--prompts", "prompts.txt", "--max-tokens", "24", "-o", "judged"]
@@ -201,7 +202,11 @@ def test_showing_loads_nothing_heavy(folder: Path):
         ([*MODELS, "-o", "c", "--budget", "3"], "--budget: is no option of `boldly compare`"),
         ([*MODELS, "extra"], "`extra` is no flag"),
         (["no/such/model", "bundled", "--no-serve"], "there is no model no/such/model"),
-        (["nets/alphanet", "nets", "-o", "d", "--prompts", "prompts.txt", "--no-serve"], "has no config.json"),
+        pytest.param(
+            ["nets/alphanet", "nets", "-o", "d", "--prompts", "prompts.txt", "--no-serve"],
+            "has no config.json",
+            marks=pytest.mark.slow,
+        ),
         ([*MODELS, "--no-serve", "-o", "d"], "write `--prompts FILE`"),
         ([*MODELS, "-o", "c", "--url", "ftp://x"], "is not how an address begins"),
     ],
