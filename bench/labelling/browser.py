@@ -35,8 +35,8 @@ class Answer:
 
 
 class Browser:
-    """One person's browser. It keeps the cookie that it is given; a request whose connection breaks is sent again, as each
-    may be that is sent here.
+    """One person's browser. It keeps the cookie that it is given, and sends a request again whose connection breaks, as
+    each may be that is sent here.
     """
 
     def __init__(self, base: str) -> None:

@@ -41,6 +41,8 @@ def _page(run: Path, number: int) -> Iterator[Page]:
         yield Page(process, _base(process, out, log))
         process.send_signal(signal.SIGINT)
         process.wait(_SECONDS)
+    except OSError as error:
+        raise SystemExit(f"a page can't be reached ({error}); it said: {log.read_text()}") from error
     finally:
         process.kill()
         process.wait()

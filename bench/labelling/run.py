@@ -23,26 +23,26 @@ from boldly.ledger.sql.desk import Annotator, Desk
 from boldly.ledger.sql.spending import now, save_totals
 from boldly.types import Preference, Prompt, Query, Response
 
-ROUND, TOKENS, PRICE, AT_ONCE = 64, 100, 0.01, 2_000
+ROUND, TOKENS, PRICE, AT_ONCE = 64, 24, 0.01, 2_000
 BEFORE = "before-"
 """How the keys of the choices begin that were there already."""
 _WORDS = (
-    "the",
     "sum",
-    "is",
     "seven",
     "because",
     "three",
     "and",
-    "four",
     "make",
-    "it",
-    "so",
-    "we",
     "carry",
     "one",
     "digit",
+    "then",
+    "look",
+    "at",
+    "the",
+    "next",
 )
+_SENTENCES = [" ".join(random.Random(number).choices(_WORDS, k=20)) for number in range(500)]
 
 
 def make(run: Path, *, people: int, waiting: int, before: int, ledger: str | None = None) -> tuple[Annotator, ...]:
@@ -79,7 +79,7 @@ def _query(number: int, draw: random.Random) -> Query:
 
 def _response(name: str, draw: random.Random) -> Response:
     """Some 700 characters of Markdown."""
-    said = [" ".join(draw.choices(_WORDS, k=20)) for _ in range(5)]
+    said = draw.choices(_SENTENCES, k=5)
     text = f"## {name}\n\n{said[0]}, **{said[1]}**.\n\n1. {said[2]}\n2. {said[3]}\n\n```\n{said[4]}\n```\n"
     return Response(text, tuple(draw.choices(range(256, 32_000), k=TOKENS)), "iterate-0", -90.0, -90.0)
 
@@ -101,7 +101,7 @@ def _rows(i: int, query: Query, person: Annotator, budget: Budget) -> Iterator[t
     yield schema.verdicts, verdict
     yield schema.labels, {"sequence": i, "query": i, "attempt": i}
     lease = {"token": f"{i:032x}", "query": i, "annotator": person.number, "order": order, "clock": "before"}
-    yield schema.leases, {**lease, "expires": 0.0, "released": True, "time": time}
+    yield schema.leases, {**lease, "expires": 0.0, "released": True, "change": i, "time": time}
     choice = {"number": i, "key": f"{BEFORE}{i}", "query": i, "annotator": person.number, "action": "prefer"}
     choice |= {"probability": 1.0, "order": order, "seconds": 12.5, "outcome": "label", "facts": "{}", "time": time}
     yield schema.choices, choice
