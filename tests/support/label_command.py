@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 
 from boldly.data.task import REWARDS, style_of
 
-COMMAND = [sys.executable, "-c", "import sys; from boldly.cli import main; sys.exit(main())"]
+LIGHT = "import sys; from boldly.cli import main; code = main(); assert 'torch' not in sys.modules; sys.exit(code)"
+COMMAND = [sys.executable, "-c", LIGHT]
 SECONDS = 120.0
 
 
@@ -55,7 +56,7 @@ def wait_until(what: Any, seconds: float, why: Any) -> None:
     deadline = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < deadline, why()
-        time.sleep(0.05)
+        time.sleep(0.2)
 
 
 @contextmanager
