@@ -1,9 +1,10 @@
 """A proxy in front of a page, which can fail before the server got a request, or after it."""
 
 import http.client
+import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 Mode = Literal["open", "shut", "lossy"]
@@ -13,12 +14,14 @@ class Gateway:
     """Forwards what is asked of `url` to the server at `server`.
 
     Where it is "shut" it answers 502 by itself; where it is "lossy" a choice reaches the server, and its answer nobody.
+    `heard` is all that went through it, each request with its answer.
     """
 
     def __init__(self, server: str) -> None:
         self.mode: Mode = "open"
         self.refused = 0
         self.lost = 0
+        self.heard: list[str] = []
         self._to = str(urlsplit(server).netloc)
         gateway = self
 
@@ -45,6 +48,11 @@ class Gateway:
         self._thread.join()
         self._listening.server_close()
 
+    def pairs(self) -> list[dict[str, Any]]:
+        """Every pair that came through."""
+        answers = [json.loads(each.rpartition("\n")[2]) for each in self.heard if each.startswith("/api/")]
+        return [pair for answer in answers for pair in (answer.get("pair"), *answer.get("pairs", ())) if pair]
+
     def _pass(self, asked: BaseHTTPRequestHandler, body: bytes) -> None:
         if self.mode == "shut":
             self.refused += 1
@@ -57,6 +65,8 @@ class Gateway:
             content = answer.read()
         finally:
             connection.close()
+        told = (asked.path, body.decode(), str(answer.headers), content.decode())
+        self.heard.append("\n".join(told))
         if self.mode == "lossy" and asked.path == "/api/choice":
             self.lost += 1
             _fail(asked)

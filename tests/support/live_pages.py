@@ -108,7 +108,7 @@ class Pages:
     """The process that the servers are forked from."""
 
     def __init__(self) -> None:
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
         self._process = subprocess.Popen(
             [sys.executable, "-W", "error", "-c", _MAIN],
             cwd=ROOT,

@@ -21,7 +21,7 @@ class Visit:
     """The labelling page of one person in a browser of their own.
 
     `foreign` are requests to other servers, `complaints` what the console and dialogs said, but for requests that
-    failed, and `bodies` all that the server answered.
+    failed.
     """
 
     def __init__(self, browser: Any, served: Served, person: int = 0, *, link: str = "", **context: Any) -> None:
@@ -32,7 +32,6 @@ class Visit:
         self.context.add_init_script(_WATCH)
         self.complaints: list[str] = []
         self.foreign: list[str] = []
-        self.responses: list[Any] = []
         self.link = link or served.link(person)
         self.base = self.link.partition("/in/")[0]
         self.page = self.tab()
@@ -43,7 +42,6 @@ class Visit:
         page.on("pageerror", lambda error: self._complain(str(error)))
         page.on("dialog", lambda dialog: (self._complain(f"dialog {dialog.message}"), dialog.dismiss()))
         page.on("request", lambda request: self._asked(request.url))
-        page.on("response", lambda response: self.responses.append(response))
         page.goto(self.link)
         page.wait_for_url(f"{self.base}/")
         return page
