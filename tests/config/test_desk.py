@@ -27,13 +27,13 @@ def test_the_rules_are_what_the_run_was_started_with(tmp_path: Path):
     planted.write_text('{"prompt": "p", "chosen": "good", "rejected": "bad"}\n')
     people = {"name": "people", "price": 0.5, "overlap": 3, "planted": str(planted), "planted_rate": 0.1}
     further = {"repeat_rate": 0.2, "lease_seconds": 60, "confirm": True}
-    run = saved(tmp_path, oracle={**people, **further}, budget=40, money=60.0, seed=7, consistency={"labels": 9})
+    run = saved(tmp_path, oracle={**people, **further}, budget=80, money=60.0, seed=7, consistency={"labels": 9})
     rules = desk.rules(run)
     assert [(record.prompt.text, record.a, record.verdict) for record in rules.planted] == [
         ("p", "good", Preference(1.0))
     ]
     assert rules == Rules(
-        budgets={"training": Budget(40, 60.0), "evaluation": Budget(None, None), "consistency": Budget(9, None)},
+        budgets={"training": Budget(80, 60.0), "evaluation": Budget(None, None), "consistency": Budget(9, None)},
         prices={"training": 0.5, "evaluation": 0.5, "consistency": 0.5},
         accounts=("training", "evaluation", "consistency"),
         seed=7,
