@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,62 @@ def test_the_ledger_that_is_measured_is_a_sound_one(tmp_path, monkeypatch):
     assert found.violations == ()
     assert found.labels == 256
     sys.modules.pop("million")
+
+
+@pytest.fixture
+def annotators(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCH))
+    import annotators as module
+
+    yield module
+    for name in ("annotators", "processes", *(name for name in sys.modules if name.split(".")[0] == "labelling")):
+        sys.modules.pop(name, None)
+
+
+def test_the_table_of_many_people_is_that_of_its_results(annotators):
+    results, text = BENCH / "results" / "annotators.json", (BENCH / "README.md").read_text()
+    if results.exists():
+        measured = json.loads(results.read_text())
+        assert [row["faults"] for row in measured["rows"]] == [[]] * len(annotators.CASES)
+        assert {row["people"] for row in measured["rows"]} == {200}
+        assert annotators.table(measured["rows"]) in text
+    else:
+        assert annotators.table([]).splitlines()[0] not in text
+
+
+def test_people_who_label_at_once_are_measured_and_nothing_is_wrong_afterwards(tmp_path, annotators):
+    case = annotators.Case("sqlite", 1, 20, "burst")
+    row = annotators.measure(case, people=3, folder=tmp_path, database=None, seconds=1.0)
+    assert row["faults"] == []
+    assert row["submit"]["count"] == row["answers"] > 0
+    assert row["next"]["count"] >= 6
+    assert 0.0 < row["submit"]["p50"] <= row["submit"]["max"]
+    assert min(row["used"]["pages"], row["used"]["megabytes"]) > 0.0
+    assert "| sqlite | 1 | 20 | burst |" in annotators.table([row])
+
+
+def test_what_the_ledger_lacks_or_gave_to_two_is_told(tmp_path, annotators):
+    """One person skips the only pair, and another one answers it."""
+    from labelling.diary import Diary, Showing
+
+    from boldly.config.desk import rules
+    from boldly.ledger.sql import SqlLedger
+    from boldly.ledger.sql.desk import Desk
+
+    run, made = tmp_path / "run", Diary()
+    ann, ben = annotators.make(run, people=2, waiting=1, before=4)
+    with closing(SqlLedger(run / "ledger.sqlite", exclusive=False)) as ledger:
+        desk = Desk(ledger, rules(run))
+        for person, action, since, until in ((ann, "skip", 0.0, 1.0), (ben, "a", 2.0, 3.0)):
+            token, key = desk.lease(person).token, f"person-{person.number}-1"
+            made.showings.append(Showing(person.number, token, since, until))
+            made.sent[key] = person.number
+            made.told[key] = desk.choose(person, token, key=key, action=action).outcome
+    assert list(made.told.values()) == ["skipped", "label"]
+    assert annotators.faults(run / "ledger.sqlite", made) == []
+    made.showings[0].until = 2.5
+    made.told["person-0-2"] = "label"
+    del made.sent["person-1-1"]
+    told = annotators.faults(run / "ledger.sqlite", made)
+    for text, expected in zip(told, ("is not in the ledger", "who never sent it", "at once"), strict=True):
+        assert expected in text
