@@ -2,7 +2,8 @@ import pytest
 
 from boldly.cli.flags import texts
 from boldly.cli.run import run
-from boldly.config.schema import RunConfig
+from boldly.config.reading import read_config
+from boldly.config.schema import PART_KEYS, RunConfig
 from boldly.errors import ConfigError
 
 
@@ -44,3 +45,26 @@ def test_every_key_of_a_configuration_is_a_listed_flag():
 
     listed = {name.split("__")[0] for name in inspect.signature(run).parameters}
     assert set(RunConfig.model_fields) <= listed
+
+
+NAMES = {"oracle": "people", "sampler": "policy_twice", "selector": "random_pair", "reference": "previous"}
+NAMES |= {"objective": "ipo", "learner": "preference"}
+
+
+@pytest.mark.parametrize("key", PART_KEYS)
+def test_a_part_is_named_by_a_flag_of_its_key_alone(key: tuple[str, ...]):
+    """`--oracle people` says what `--oracle.name people` says, for every part, listed or not."""
+    flags = {"recipe": "online-dpo", ".".join(key): NAMES[key[-1]]}
+    found = read_config(flags=flags).model_dump()
+    for word in key:
+        found = found[word]
+    assert found["name"] == NAMES[key[-1]]
+    named = {"recipe": "online-dpo", f"{'.'.join(key)}.name": NAMES[key[-1]]}
+    assert read_config(flags=flags) == read_config(flags=named)
+
+
+def test_a_part_takes_its_options_beside_its_name_in_any_order():
+    for words in (["--oracle", "people", "--oracle.price", "0.5"], ["--oracle.price=0.5", "--oracle=people"]):
+        oracle = read_config(flags=texts({}, words)).oracle
+        assert (oracle.name, oracle.options["price"]) == ("people", 0.5)
+    assert read_config(environment={"BOLDLY_ORACLE": "people"}).oracle.name == "people"

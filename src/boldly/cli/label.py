@@ -72,7 +72,8 @@ def label(
             _serve(asked.run, who, where, listener, trainer, open=open)
     except KeyboardInterrupt as stop:
         if (asked.run / CONFIG_FILE).is_file():
-            stop.add_note(f"{summary(asked.run)}; this goes on:\n  {where.command(asked.run)}")
+            again = where.command(asked.run, *(["--no-train"] if no_train else []), *(["--name", name] if name else []))
+            stop.add_note(f"{summary(asked.run)}; this goes on:\n  {again}")
         raise
     return 0
 
@@ -140,6 +141,7 @@ def _serve(
         stack.enter_context(noted(run, base))
         page = stack.enter_context(served(create_app(desk, settings), listener))
         everyone = [one for one in desk.annotators() if not one.revoked]
+        _say(f"the page of {run} is open; each line is somebody's personal link, and Ctrl-C stops it:")
         print(listing(base, settings.key, everyone, me), flush=True)
         if warning := where.warning(shared=len(everyone) > 1):
             _say(f"note: {warning}")

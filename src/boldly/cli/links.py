@@ -48,13 +48,13 @@ class Place:
             return "these links work on this machine alone: `--host 0.0.0.0` is for its network, `--url` for a proxy."
         return ""
 
-    def command(self, run: Path) -> str:
+    def command(self, run: Path, *further: str) -> str:
         """The line that serves the same again."""
         words = ["boldly", "label", str(run)]
         words += ["--host", self.host] if self.host != "127.0.0.1" else []
         words += ["--port", str(self.port)] if self.port is not None else []
         words += ["--url", self.url] if self.url is not None else []
-        return shlex.join(words)
+        return shlex.join([*words, *further])
 
 
 def place(host: str, port: int | None, url: str | None) -> Place:

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 from boldly.cli.status import ended
 from boldly.config.documents import read_document
 from boldly.config.locations import CONFIG_FILE, LEDGER_FILE
-from boldly.errors import InvalidInput, StorageError
+from boldly.errors import BudgetSpent, InvalidInput, StorageError
 from boldly.ledger.lock import holder_of, is_held
 
 LOG_FILE = "train.log"
@@ -61,14 +61,13 @@ class Child:
             self.process.wait(seconds)
         return self.code is not None
 
-    def keep(self, run: Path) -> None:
-        """Put the log into the run's directory, which is there by now."""
-        if self.log.parent != run:
+    def settle(self, run: Path) -> None:
+        """Put the log into the run's directory, or take it away where there is no run."""
+        if self.log.parent == run:
+            return
+        if (run / CONFIG_FILE).is_file():
             self.log = self.log.replace(run / LOG_FILE)
-
-    def discard(self, run: Path) -> None:
-        """Take away a log that never got into a run."""
-        if self.log.parent != run:
+        else:
             self.log.unlink(missing_ok=True)
 
     def last_lines(self, count: int = _LINES) -> list[str]:
@@ -122,13 +121,12 @@ class Trainer:
         if child is None or not child.code or self.held:
             return 0
         self.say("\n".join(child.last_lines()))
-        child.discard(self.run)
-        return child.code
+        return max(1, child.code)
 
     def _begun(self, child: Child) -> bool:
         if not (self.run / CONFIG_FILE).is_file() or not self.held:
             return False
-        child.keep(self.run)
+        child.settle(self.run)
         return True
 
     def close(self) -> None:
@@ -143,6 +141,7 @@ class Trainer:
         except KeyboardInterrupt:
             self.say("killing it")
         self.child.kill()
+        self.child.settle(self.run)
 
     def _refuse_changes(self) -> None:
         if self.changes:
@@ -157,7 +156,7 @@ class Trainer:
             return
         if code == StorageError.exit_code and self.held:
             self.child = None  # somebody was quicker
-        elif code == 0:
+        elif code in (0, BudgetSpent.exit_code) and _ended(self.run) is not None:
             self._tell(_done(self.run))
         else:
             lines = "\n".join(f"  {line}" for line in child.last_lines())

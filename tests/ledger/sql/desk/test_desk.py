@@ -1,14 +1,19 @@
 """What a person does on the page and what becomes of it, one rule after the other."""
 
+import time
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from boldly.errors import InvalidInput
 from boldly.ledger import Budget, Spent
+from boldly.ledger.sql.desk import Desk, choosing, leasing
 from boldly.testing import query
-from boldly.types import Abstention, BothBad, Preference, Tie
-from tests.ledger.sql.desk.small import Hand, Run
+from boldly.types import BothBad, Preference, Tie
+from tests.ledger.sql.desk.small import Run
 
 Runs = Callable[..., Run]
 
@@ -111,7 +116,7 @@ def test_a_pair_that_was_answered_in_another_tab_keeps_its_first_answer(runs: Ru
     assert run.ledger.spent() == Spent(labels=1, preferences=1, money=0.5)
 
 
-@pytest.mark.parametrize("token", ["", "unknown", "ab" * 16])
+@pytest.mark.parametrize("token", ["", "unknown", "ab" * 16, "\0", "\ud800"])
 def test_a_token_that_was_never_given_is_refused(runs: Runs, token: str):
     """Case 72."""
     run = runs()
@@ -137,12 +142,26 @@ def test_a_token_of_somebody_else_is_refused(runs: Runs):
     assert run.choose(ann, lease).outcome == "label"
 
 
-@pytest.mark.parametrize("key", ["", "k" * 65, "é"])
+@pytest.mark.parametrize("key", ["", "k" * 65, "é", "\0", "\n"])
 def test_a_key_has_to_be_one(runs: Runs, key: str):
     run = runs()
     ann = run.desk.admit("Ann")
     with pytest.raises(InvalidInput, match="is no key"):
         run.desk.choose(ann, run.lease(ann).token, key=key, action="a")
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"action": "left"}, {"action": ""}, {"seconds": -1.0}, {"seconds": float("nan")}], ids=str
+)
+def test_what_is_no_choice_is_refused(runs: Runs, wrong: dict[str, object]):
+    """Case 72: nothing is stored, and the pair is still theirs."""
+    run = runs()
+    ann = run.desk.admit("Ann")
+    lease = run.lease(ann)
+    with pytest.raises(InvalidInput, match="write"):
+        run.desk.choose(ann, lease.token, key="k", **{"action": "a", **wrong})
+    assert run.desk.choices() == ()
+    assert run.lease(ann) == lease
 
 
 def test_a_key_is_for_one_thing(runs: Runs):
@@ -220,6 +239,19 @@ def test_a_late_answer_that_the_budget_has_no_room_for_is_kept(runs: Runs):
     assert run.choose(ann, second).outcome == "kept"
     assert run.choose(ben, bens).outcome == "label"
     assert run.choose(ann, first).outcome == "kept"
+
+
+def test_a_late_surplus_leaves_room_for_what_is_on_a_page(runs: Runs):
+    """Case 21: Ann's pair went to Ben, who answered it; there is one label left, and Ben has a pair."""
+    run = runs(queries=2)
+    ann, ben = run.desk.admit("Ann"), run.desk.admit("Ben")
+    late = run.lease(ann)
+    run.hand.seconds += 300
+    assert run.label(ben).query == late.query
+    run.allow(budgets={"training": Budget(2)})
+    bens = run.lease(ben)
+    assert run.choose(ann, late).outcome == "kept"
+    assert run.choose(ben, bens).outcome == "label"
 
 
 def test_a_lease_of_another_boot_or_clock_has_expired(runs: Runs):
@@ -343,30 +375,31 @@ def test_what_is_written_together_is_taken_back_together(runs: Runs):
     assert run.ledger.together(lambda: run.choose(ann, lease)).outcome == "label"
 
 
-def test_clocks_of_the_machine_run_on_whatever_the_wall_says(runs: Runs):
-    """Case 20: no clock that can be set is asked, so that none can be set wrong."""
-    from boldly.ledger.sql.desk.clock import clock
-
-    run = runs()
-    first = run.ledger.read(clock)
-    second = run.ledger.read(clock)
-    assert first.clock == second.clock != ""
-    assert first.seconds <= second.seconds < first.seconds + 60
-    assert second.before(first.clock, second.seconds + 1)
-    assert not second.before("another boot", second.seconds + 1)
-
-
-def test_nothing_that_expires_reads_the_wall(runs: Runs, monkeypatch: pytest.MonkeyPatch):
-    """Case 20: the wall clock goes a day forth and back; who held a pair holds it."""
-    import time
-
-    hand = Hand()
-    run = runs(hand=hand)
-    ann, ben = run.desk.admit("Ann"), run.desk.admit("Ben")
-    lease = run.lease(ann)
-    real = time.time
-    for jump in (86_400.0, -86_400.0):
-        monkeypatch.setattr(time, "time", lambda jump=jump: real() + jump)
-        assert run.desk.held(ann, [lease.token]) == (lease,)
-        assert run.lease(ben).query != lease.query
-    assert Abstention() not in [label.verdict for label in run.ledger.labels()]
+@pytest.mark.parametrize("place", ["path", "url"])
+def test_a_wall_clock_that_jumps_changes_nothing(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+):
+    """Case 20: by the desk's own clock a lease stands, though a day is put forth and back on every clock of this
+    process that can be set; and it is over when its time is.
+    """
+    location = tmp_path / "ledger.sqlite" if place == "path" else request.getfixturevalue("url")
+    run = Run(location)
+    ann = run.desk.admit("Ann")
+    desk = Desk(run.ledger, replace(run.rules, lease_seconds=60.0))
+    lease = desk.lease(ann)
+    assert lease is not None
+    for day in (86_400.0, -86_400.0):
+        wall = datetime.now(UTC) + timedelta(seconds=day)
+        monkeypatch.setattr(time, "time", lambda wall=wall: wall.timestamp())
+        for module in (leasing, choosing):
+            monkeypatch.setattr(module, "wall_time", lambda wall=wall: wall.isoformat(timespec="milliseconds"))
+        (held,) = desk.held(ann, [lease.token])
+        assert 0 < held.expires_in <= 60.0
+    assert desk.turn(ann, lease.token, key="k", action="a").receipt.outcome == "label"
+    brief = Desk(run.ledger, replace(run.rules, lease_seconds=0.2))
+    ben = run.desk.admit("Ben")
+    short = brief.lease(ben)
+    assert short is not None
+    time.sleep(0.3)
+    assert brief.held(ben, [short.token]) == ()
+    run.close()

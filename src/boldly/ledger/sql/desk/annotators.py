@@ -41,7 +41,7 @@ def require(connection: Connection, annotator: Annotator) -> Annotator:
 
 def admit(connection: Connection, name: str, *, owner: bool) -> Annotator:
     """The annotator of this name, made where there was none; one that was revoked comes back with a new generation."""
-    name = plain(" ".join(name.split()))
+    name = _tidy(name)
     if not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
         raise InvalidInput(f"{name!r} is no name: write one of 1 to {LONGEST_NAME} letters.")
     known = named(connection, name)
@@ -59,9 +59,13 @@ def admit(connection: Connection, name: str, *, owner: bool) -> Annotator:
 
 def revoke(connection: Connection, name: str) -> None:
     """Take a person's link away, and what is on their page. Raises `InvalidInput` for a name that nobody has."""
-    known = named(connection, " ".join(name.split()))
+    known = named(connection, _tidy(name))
     if known is None:
         names = ", ".join(one.name for one in everyone(connection) if not one.revoked)
         raise InvalidInput(f"nobody is called {name!r} here: {f'there are {names}' if names else 'there is nobody'}.")
     connection.execute(update(schema.annotators).where(_A.number == known.number).values(revoked=True))
     leasing.end_all(connection, known.number)
+
+
+def _tidy(name: str) -> str:
+    return plain(" ".join(name.split()))

@@ -1,7 +1,8 @@
 """What becomes of a choice: whatever a person said is stored, and where it counts it is a label at once."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from math import inf
+from typing import Any, get_args
 
 from sqlalchemy import bindparam, insert, select
 
@@ -15,7 +16,7 @@ from boldly.ledger.sql.desk.planting import plant
 from boldly.ledger.sql.desk.queue import Asked
 from boldly.ledger.sql.desk.votes import Vote, vote
 from boldly.ledger.sql.desk.words import Action, Outcome, Receipt
-from boldly.ledger.sql.spending import now
+from boldly.ledger.sql.spending import now as wall_time
 
 LONGEST_KEY = 64
 _C = schema.choices.c
@@ -36,11 +37,12 @@ def choose(
 ) -> Receipt:
     """Store what a person chose for a lease of theirs, and make it count where it does.
 
-    Raises `InvalidInput` for a token that is not theirs.
+    Raises `InvalidInput` for a token that is not theirs, and for what is no choice.
     """
     known = told(moment, key)
     if known is not None:
         return Receipt(known.outcome, repeated=True)
+    _require(action, seconds)
     held = lease_of(moment, token)
     asked, alive = moment.asked(held.query), held.stands(moment.now)
     facts = _facts(moment, seconds, alive=alive, strength=strength, reason=reason)
@@ -60,10 +62,8 @@ def told(moment: Moment, key: str, *, undo: bool = False) -> Any:
 
     Raises `InvalidInput` for a key of somebody else, and for that of a choice where it is to `undo`, or the reverse.
     """
-    if not 0 < len(key) <= LONGEST_KEY or not key.isascii():
-        raise InvalidInput(
-            f"{key!r} is no key: write 1 to {LONGEST_KEY} ASCII characters that are new for each choice."
-        )
+    if not 0 < len(key) <= LONGEST_KEY or not _plain(key):
+        raise InvalidInput(f"{key!r} is no key: write 1 to {LONGEST_KEY} letters and digits, others for each choice.")
     known = moment.connection.execute(_TOLD, {"told": key}).one_or_none()
     if known is not None and known.annotator != moment.person.number:
         raise InvalidInput(f"the key {key!r} belongs to a choice of somebody else: write a new one for each choice.")
@@ -74,7 +74,7 @@ def told(moment: Moment, key: str, *, undo: bool = False) -> Any:
 
 def lease_of(moment: Moment, token: str) -> Held:
     """A lease of this person, whether or not it still stands. Raises `InvalidInput` for any other token."""
-    held = leasing.found(moment.connection, token)
+    held = leasing.found(moment.connection, token) if _plain(token) else None
     if held is None or held.annotator != moment.person.number:
         raise InvalidInput(f"no lease {token!r} was given to {moment.person.name}: ask for a pair first.")
     return held
@@ -93,7 +93,7 @@ def record(moment: Moment, key: str, query: int, said: Vote, outcome: str, **fac
         "seconds": said.seconds,
         "outcome": outcome,
         "facts": dump({**said.facts, **facts}),
-        "time": now(),
+        "time": wall_time(),
     }
     moment.connection.execute(_STORE, row)
 
@@ -172,6 +172,18 @@ def _all_skipped(moment: Moment, asked: Asked) -> bool:
     here = {one.number for one in annotators.everyone(moment.connection) if not one.revoked}
     others = (active & here) - {moment.person.number}
     return bool(others) and others <= asked.played.skips
+
+
+def _plain(text: str) -> bool:
+    """Whether a text is one that any database can be asked for."""
+    return text.isascii() and text.isprintable()
+
+
+def _require(action: str, seconds: float | None) -> None:
+    if action not in get_args(Action):
+        raise InvalidInput(f"{action!r} is no choice: write one of {', '.join(get_args(Action))}.")
+    if seconds is not None and not 0.0 <= seconds < inf:
+        raise InvalidInput(f"it can't have taken {seconds!r} seconds: write how long it took, or nothing.")
 
 
 def _facts(

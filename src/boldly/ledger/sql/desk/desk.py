@@ -17,6 +17,7 @@ from boldly.ledger.sql.ledger import SqlLedger
 from boldly.ledger.sql.mirror import Mirror
 
 T = TypeVar("T")
+_TEXTS = 2000
 MOST_LEASES = 3
 """Pairs that one person is given at once: on the screen, the one after it, and one more."""
 
@@ -36,6 +37,7 @@ class Desk:
         self._clock = clock
         self._queue = Queue(rules.accounts)
         self._mirror = Mirror()
+        self._moments = 0
 
     def annotators(self) -> tuple[Annotator, ...]:
         """Everybody who was ever admitted."""
@@ -193,6 +195,9 @@ class Desk:
     def _moment(self, connection: Connection, annotator: Annotator, *, writes: bool) -> Moment:
         queue = self._synchronised(connection)
         person = annotators.require(connection, annotator)
+        self._moments += 1
+        if self._moments % _TEXTS == 0:  # what was on pages long ago is not asked for again
+            self._mirror = Mirror()
         mirror = Mirror() if self._ledger.joined else self._mirror
         return Moment(connection, self._rules, queue, mirror, self._clock(connection), person, writes)
 

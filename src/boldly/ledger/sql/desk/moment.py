@@ -78,7 +78,7 @@ class Moment:
     def cost(self, asked: Asked) -> float:
         """The most that the next answer of somebody new adds to what is reserved."""
         price = self.rules.price(asked.account)
-        return price if asked.number in self.queue.withdrawn else price * self.overlap(asked)
+        return price if self.queue.waiting(asked.number) is None else price * self.overlap(asked)
 
     def promised(self, account: Account, *, beside: int | None = None) -> list[float]:
         """What the answers may add that are on somebody's page, query by query, but for one."""
@@ -93,8 +93,8 @@ class Moment:
 
     def _pays(self, asked: Asked, annotator: int) -> bool:
         """Whether the answer of a person reserves anything in the budget."""
-        begun = bool(asked.played.paid)
-        return annotator not in asked.played.paid if asked.number in self.queue.withdrawn else not begun
+        paid = asked.played.paid
+        return annotator not in paid if self.queue.waiting(asked.number) is None else not paid
 
     def admits(self, asked: Asked) -> bool:
         """Whether the budget holds for an answer to this query beside all that are on somebody's page."""

@@ -90,11 +90,13 @@ class Queue:
         self._ends: tuple[int, ...] | None = None
 
     def sync(self, connection: Connection) -> None:
+        """Bring it up to date; what breaks off is read anew the next time."""
         ends = tuple(-1 if end is None else end for end in connection.execute(_ENDS).one())
-        if self._ends is None:
+        known, self._ends = self._ends, None
+        if known is None:
             self._load(connection)
-        elif ends != self._ends:
-            self._follow(connection, self._ends, ends)
+        elif ends != known:
+            self._follow(connection, known, ends)
         self._ends = ends
 
     @property
@@ -114,6 +116,8 @@ class Queue:
         return self.open.get(number) or self._checks.get(number)
 
     def _load(self, connection: Connection) -> None:
+        for each in (self.open, self.private, self.withdrawn, self.answered, self.seen, self.orphans, self._checks):
+            each.clear()
         self._add(connection.execute(_UNLABELLED))
         unlabelled = select(_Q.number).outerjoin(schema.labels, _L.query == _Q.number).where(_L.query.is_(None))
         for row in connection.execute(_CHOICES.where(_C.query.in_(unlabelled))):

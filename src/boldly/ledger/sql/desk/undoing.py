@@ -83,12 +83,12 @@ def _standing(moment: Moment) -> Iterator[Any]:
 
 def _gone(moment: Moment, asked: Asked, *, skipped: bool) -> bool:
     """Whether somebody else has the pair, or has answered what this person skipped."""
-    others = {held.annotator for held in moment.taken().get(asked.number, [])}
+    others = {held.annotator for held in moment.taken().get(asked.number, [])} - {moment.person.number}
     if skipped and moment.queue.waiting(asked.number) is None:
         return bool(others) or asked.number not in moment.queue.withdrawn
     if skipped:
-        others |= asked.played.paid
-    return len(others - {moment.person.number}) >= moment.overlap(asked)
+        others |= asked.played.paid - {moment.person.number}
+    return len(others) >= moment.overlap(asked)
 
 
 def _vote_of(row: Any) -> Vote:
