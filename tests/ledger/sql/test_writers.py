@@ -37,7 +37,7 @@ def test_writers_at_once_lose_nothing_and_never_overshoot(request: pytest.Fixtur
         assert spent == Spent(
             labels=LABELS, ties=LABELS, surplus=LABELS - len(labels), failed=spent.failed, money=LABELS * 0.1
         )
-        assert spent.surplus > 0
+        assert spent.surplus >= PROCESSES - 1
         rounds = [ledger.queries(round) for round in range(200)]
         assert sum(ledger.attempts(one.id) for one in itertools.chain(*rounds)) == LABELS + spent.failed
         wrote = {writer for _, writer in ledger.log_probs("base")} - {"r"}

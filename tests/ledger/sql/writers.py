@@ -4,9 +4,11 @@ python writers.py LOCATION PROCESSES LABELS   prints what each process was told,
 """
 
 import json
+import multiprocessing
 import os
 import sys
 from contextlib import closing
+from multiprocessing.synchronize import Barrier
 
 import alembic.command  # noqa: F401 (loaded once, for all children)
 
@@ -19,8 +21,12 @@ from boldly.types import Failure, Tie
 PRICE = 0.1
 
 
-def write(location: str, number: int, processes: int, budget: Budget) -> list[object]:
-    """Ask shared queries and own ones, and buy labels until the budget is spent: [sequence, query, attempt] of each."""
+def write(location: str, number: int, everyone: Barrier, budget: Budget) -> list[object]:
+    """Ask shared queries and own ones, and buy labels until the budget is spent: [sequence, query, attempt] of each.
+
+    Nobody tells a verdict before everybody has reserved one for the first query, so all but one of these are surplus.
+    """
+    processes = everyone.parties
     told: list[object] = []
     with closing(SqlLedger(location, exclusive=False)) as ledger:
         for turn in range(1000):
@@ -30,6 +36,8 @@ def write(location: str, number: int, processes: int, budget: Budget) -> list[ob
                 attempt = ledger.reserve(asked.id, bound=PRICE, budget=budget, holder=f"writer {number}")
             except BudgetSpent:
                 break
+            if turn == 0:
+                everyone.wait(timeout=60)
             if turn % 5 == 4:
                 ledger.tell(attempt.id, Failure("down"), source="judge", price=0.0)
                 continue
@@ -43,12 +51,13 @@ def write(location: str, number: int, processes: int, budget: Budget) -> list[ob
 
 def main(location: str, processes: int, labels: int) -> None:
     reading, writing = os.pipe()
+    everyone = multiprocessing.get_context("fork").Barrier(processes)
     children = []
     for number in range(processes):
         child = os.fork()
         if not child:
             try:
-                told = write(location, number, processes, Budget(labels=labels, money=labels * PRICE))
+                told = write(location, number, everyone, Budget(labels=labels, money=labels * PRICE))
                 os.write(writing, json.dumps(told).encode() + b"\n")
                 os._exit(0)
             finally:
