@@ -50,8 +50,8 @@ def test_the_fields_of_a_dataclass_are_options():
 
 
 def test_sections_have_the_fields_and_defaults_of_what_they_build():
-    """But for the length limit, which suits the bundled model in a configuration, the adapter's seed, which is of the run,
-    and the rounds asked ahead, which suit the oracle.
+    """But for the length limit, which suits the bundled model in a configuration, the seed of the adapter, which is the
+    run's, and the rounds asked ahead, which suit the oracle.
     """
     for section, built, apart in (
         (ScheduleConfig(), Schedule(), {"ahead"}),
