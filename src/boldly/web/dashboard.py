@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection
 
+from boldly.ledger import Budget
 from boldly.ledger.sql import SqlLedger
 from boldly.ledger.sql.desk import Choice, Desk, Rules, clock, leasing, reading
 from boldly.metrics import Agreement, Changed, Person, changed, hint, people, read, wins
@@ -96,7 +97,7 @@ class Dashboard:
         accounts = []
         for name in ACCOUNTS:
             spent, budget = self._ledger.spent(name), self._rules.budget(name)
-            if name == "training" or spent.labels or spent.money or name in self._rules.budgets:
+            if name == "training" or spent.labels or spent.money or budget != Budget(None):
                 accounts.append(
                     {
                         "name": name,

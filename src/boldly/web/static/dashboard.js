@@ -66,15 +66,23 @@ function table(place, columns, rows) {
 
 // --- how far it is -------------------------------------------------------------------------------------------------
 
+const spends = (account) => account.money > 0 || account.limit !== null;
+
+function beside(account) {
+  const parts = account.budget === null ? [] : [`of ${count(account.budget)}`];
+  if (spends(account)) parts.push(`money ${money(account.money)}`);
+  return parts.join(", ");
+}
+
 function showFigures(told) {
   const [training, ...others] = told.accounts;
   const here = told.people.filter((one) => one.here).map((one) => one.name);
   const shown = [
     ["labels", count(training.labels), training.budget === null ? "" : `of ${count(training.budget)}`],
     ["waiting", count(told.waiting), told.wanted ? `the model trains after ${count(told.wanted)} more` : ""],
-    ["money for training", money(training.money), training.limit === null ? "" : `of ${money(training.limit)}`],
+    ...(spends(training) ? [["money for training", money(training.money), training.limit === null ? "" : `of ${money(training.limit)}`]] : []),
     ["labelling now", count(here.length), here.slice(0, 3).join(", ") + (here.length > 3 ? " and others" : "")],
-    ...others.map((one) => [ACCOUNTS[one.name], count(one.labels), (one.budget === null ? "" : `of ${count(one.budget)}, `) + `money ${money(one.money)}`]),
+    ...others.map((one) => [ACCOUNTS[one.name], count(one.labels), beside(one)]),
   ];
   fill(
     at("figures"),
