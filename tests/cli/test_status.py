@@ -118,6 +118,13 @@ def test_a_folder_without_a_run_is_refused(tmp_path: Path, capsys: pytest.Captur
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("command", ["status", "report", "label"])
+def test_a_comparison_is_sent_to_its_own_command(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "comparison.yaml").write_text("")
+    assert main([command, str(tmp_path)]) == 2
+    assert f"boldly compare {tmp_path}" in capsys.readouterr().err
+
+
 def test_those_who_have_a_pair_on_their_page_are_named(
     a_run: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
 ):

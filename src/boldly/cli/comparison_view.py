@@ -7,8 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from boldly.cli.view import interval
-from boldly.config.comparing import ANSWERS_FILE, COMPARISON_FILE, ComparisonConfig, saved_comparison
-from boldly.config.locations import LEDGER_FILE
+from boldly.config.comparing import ANSWERS_FILE, ComparisonConfig, saved_comparison
+from boldly.config.locations import COMPARISON_FILE, LEDGER_FILE
 from boldly.errors import InvalidInput
 from boldly.ledger.sql import SqlLedger
 from boldly.metrics import plain

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from boldly.cli.flags import texts
 from boldly.config.documents import nearest
-from boldly.config.locations import CONFIG_FILE
+from boldly.config.locations import COMPARISON_FILE, CONFIG_FILE
 from boldly.config.schema import RunConfig
 from boldly.errors import ConfigError, InvalidInput
 
@@ -44,6 +44,8 @@ def wanted(run: str | None, further: Sequence[str], config: Path | None) -> Want
         if config is not None:
             raise InvalidInput(f"{folder} has its configuration: leave `--config {config}` away, or name another run.")
         return Wanted(folder, _words({**keys, "output": str(folder)}, folder / CONFIG_FILE), False, bool(keys))
+    if (folder / COMPARISON_FILE).is_file():
+        raise InvalidInput(f"{folder} compares two models: write `boldly compare {folder}` for its page.")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InvalidInput(
             f"{folder} holds something that is no run of boldly: write `boldly label DIR` with a directory of its own."

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from boldly.config.documents import read_document
-from boldly.config.locations import CONFIG_FILE, ledger_of
+from boldly.config.locations import COMPARISON_FILE, CONFIG_FILE, ledger_of
 from boldly.errors import InvalidInput
 
 
@@ -17,6 +17,13 @@ def require_run(run: Path, command: str) -> str | Path:
         if not isinstance(ledger, Path) or ledger.is_file():
             return ledger
     raise InvalidInput(f"{run} holds no run of boldly: write `boldly {command} DIR` with what `--output` named.")
+
+
+def require_training(run: Path, command: str) -> str | Path:
+    """The ledger of the run in a directory. Raises `InvalidInput` where there is none, and for a comparison."""
+    if (run / COMPARISON_FILE).is_file():
+        raise InvalidInput(f"{run} compares two models and trains none: write `boldly compare {run}`.")
+    return require_run(run, command)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from boldly.cli.locations import require_run
+from boldly.cli.locations import require_training
 from boldly.cli.status import newest_run
 
 
@@ -25,7 +25,7 @@ def report(
 
     chosen = runs or [newest_run(Path("runs"))]
     for run in chosen:
-        require_run(run, "report")
+        require_training(run, "report")
     page = output or (chosen[0] / "report.html" if len(chosen) == 1 else Path("comparison.html"))
     write_report(chosen, page, target=target)
     print(page)

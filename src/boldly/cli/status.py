@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from boldly.cli.locations import require_run
+from boldly.cli.locations import require_training
 from boldly.cli.view import interval
 from boldly.config.locations import CONFIG_FILE, LEDGER_FILE
 from boldly.errors import InvalidInput
@@ -51,7 +51,7 @@ def read_status(run: Path) -> dict[str, Any]:
     from boldly.ledger.sql import SqlLedger
     from boldly.metrics import plain, read
 
-    location = require_run(run, "status")
+    location = require_training(run, "status")
     config = read_document(run / CONFIG_FILE).values
     with closing(SqlLedger(location, read_only=True)) as ledger:
         spent = {account: ledger.spent(account) for account in ACCOUNTS}

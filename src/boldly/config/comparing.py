@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError
 
 from boldly.config.documents import read_document
 from boldly.config.finished import BUNDLED, Found, fingerprint
+from boldly.config.locations import COMPARISON_FILE
 from boldly.config.lot import LOT_FILE, read_lot, write_lot
 from boldly.config.prompt_files import read_prompts
 from boldly.config.prompts import load_prompts
@@ -26,7 +27,6 @@ from boldly.lm.inspect import is_hub_name
 from boldly.randomness import derive
 from boldly.types import Prompt
 
-COMPARISON_FILE = "comparison.yaml"
 ANSWERS_FILE = "answers.jsonl"
 """What the models answered, in the order of the lot; `boldly.metrics.answers` reads it."""
 _LOCK_FILE = "comparison.lock"

@@ -7,6 +7,7 @@ from boldly.config.documents import read_document
 LEDGER_FILE = "ledger.sqlite"
 CONFIG_FILE = "config.yaml"
 STATE_FILE = "state.json"
+COMPARISON_FILE = "comparison.yaml"
 
 
 def ledger_of(run: Path) -> str | Path:
