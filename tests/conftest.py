@@ -1,10 +1,11 @@
-"""What every test runs under: one thread, no network for Hugging Face, the same hypothesis examples each time.
+"""What every test runs under: one thread, Ctrl-C as in a terminal, no network for Hugging Face, the same hypothesis examples each time.
 
 Shapes and types of the package are checked at run time: pyproject.toml hands `boldly` to jaxtyping's import hook.
 """
 
 import itertools
 import os
+import signal
 from collections.abc import Iterator
 
 os.environ.update(OMP_NUM_THREADS="1", TOKENIZERS_PARALLELISM="false", HF_HUB_OFFLINE="1")
@@ -15,6 +16,7 @@ import torch
 
 from tests.support.postgres import HOW_TO_GET_IT, Postgres, binaries
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts this with `&` has it ignore Ctrl-C
 torch.set_num_threads(1)
 hypothesis.settings.register_profile("boldly", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("boldly")
