@@ -1,4 +1,6 @@
-"""What every test runs under: one thread, Ctrl-C as in a terminal, no network for Hugging Face, the same hypothesis examples each time.
+"""What every test runs under.
+
+One thread, Ctrl-C as in a terminal, no network for Hugging Face, the same hypothesis examples each time.
 
 Shapes and types of the package are checked at run time: pyproject.toml hands `boldly` to jaxtyping's import hook.
 """
