@@ -17,7 +17,7 @@ from boldly.ledger.sql.desk import Annotator, Desk, Rules
 from boldly.types import Prompt, Query, Response
 from boldly.web.app import create_app
 from boldly.web.serving import listen, serve, url_of
-from boldly.web.settings import LoopState, Rate, Settings
+from boldly.web.settings import Rate, Settings, Stage
 from boldly.web.tokens import Claim, cookie_of, token_of
 
 KEY = bytes(range(32))
@@ -75,7 +75,7 @@ def page_of(run: Path | str, queries: int = 12, **rules: Any) -> Iterator[Page]:
             run="runs/tiny",
             key=KEY,
             hosts=frozenset({"localhost", "127.0.0.1"}),
-            state=lambda: LoopState("labelling"),
+            state=lambda: Stage("labelling"),
             dashboard=lambda: {"labels": len(ledger.labels())},
             annotator=UNLIMITED,
             stranger=UNLIMITED,

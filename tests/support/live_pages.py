@@ -160,7 +160,7 @@ def _serve(spec: Spec) -> None:
     from boldly.web.dashboard import Dashboard
     from boldly.web.security.hosts import names_of
     from boldly.web.serving import listen, serve, url_of
-    from boldly.web.settings import LoopState, Settings
+    from boldly.web.settings import Settings, Stage
 
     run = Path(spec.run)
     run.mkdir(parents=True, exist_ok=True)
@@ -191,8 +191,8 @@ def _serve(spec: Spec) -> None:
         run=f"runs/{run.name}",
         key=key_of(run),
         hosts=names_of("127.0.0.1"),
-        state=lambda: LoopState("labelling"),
-        dashboard=Dashboard(run, ledger, desk, rules, lambda: LoopState("labelling")),
+        state=lambda: Stage("labelling"),
+        dashboard=Dashboard(run, ledger, desk, rules, lambda: Stage("labelling")),
         **spec.settings,
     )
     listener = listen("127.0.0.1", spec.port)

@@ -9,7 +9,7 @@ from boldly.errors import StorageError
 from boldly.ledger.sql.desk import Tally
 from boldly.types import BothBad, Preference, Tie, preference_of
 from boldly.web.payloads import Pace, state_of
-from boldly.web.settings import LoopState, Settings
+from boldly.web.settings import Settings, Stage
 from boldly.web.tokens import Claim, cookie_of, token_of
 from tests.support.desk_page import KEY, ORIGIN, SECRETS, page_of, query
 
@@ -178,13 +178,13 @@ def test_strength_and_reason_are_stored(page):
 @pytest.mark.parametrize(
     ("loop", "wanted", "message"),
     [
-        (LoopState("labelling"), 12, "the model trains when 12 more are labelled"),
-        (LoopState("labelling"), 1, "the model trains when 1 more is labelled"),
-        (LoopState("labelling"), 0, "the model is writing the next pairs; they come by themselves"),
-        (LoopState("learning", 16), 3, "the model is learning from 16 labels; the next pairs come by themselves"),
-        (LoopState("learning", 1), 3, "the model is learning from 1 label; the next pairs come by themselves"),
-        (LoopState("ended"), 0, "all labels of this run are there; thank you"),
-        (LoopState("stopped"), 5, "nobody trains at the moment: `boldly label runs/tiny` starts it"),
+        (Stage("labelling"), 12, "the model trains when 12 more are labelled"),
+        (Stage("labelling"), 1, "the model trains when 1 more is labelled"),
+        (Stage("labelling"), 0, "the model is writing the next pairs; they come by themselves"),
+        (Stage("learning", 16), 3, "the model is learning from 16 labels; the next pairs come by themselves"),
+        (Stage("learning", 1), 3, "the model is learning from 1 label; the next pairs come by themselves"),
+        (Stage("ended"), 0, "all labels of this run are there; thank you"),
+        (Stage("stopped"), 5, "nobody trains at the moment: `boldly label runs/tiny` starts it"),
     ],
 )
 def test_the_state_says_what_the_model_waits_for(loop, wanted, message):
@@ -195,7 +195,7 @@ def test_the_state_says_what_the_model_waits_for(loop, wanted, message):
 
 @pytest.mark.parametrize(("wanted", "message"), [(3, "3 pairs are left to compare"), (1, "1 pair is left to compare")])
 def test_where_nothing_is_trained_the_state_says_what_is_left(wanted, message):
-    settings = Settings("c", KEY, frozenset(), state=lambda: LoopState("labelling"), dashboard=dict, compares=True)
+    settings = Settings("c", KEY, frozenset(), state=lambda: Stage("labelling"), dashboard=dict, compares=True)
     tally = Tally(mine=1, labels=20, budget=23, waiting=wanted, wanted=wanted)
     assert state_of(tally, settings.state(), settings, Pace()).message == message
 

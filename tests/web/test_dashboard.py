@@ -20,7 +20,7 @@ from boldly.types import Prompt, Query, Response
 from boldly.web.app import create_app
 from boldly.web.dashboard import SHARE, Dashboard, Paced
 from boldly.web.serving import listen, serve, url_of
-from boldly.web.settings import LoopState
+from boldly.web.settings import Stage
 from boldly.web.tokens import Claim, token_of
 from tests.support.desk_page import KEY, Page, page_of
 from tests.support.xss import CORPUS
@@ -40,7 +40,7 @@ class Clock:
 
 
 def dashboard_of(run: Path, page: Page, rules: Rules = RULES, **more: Any) -> Dashboard:
-    return Dashboard(run, page.ledger, page.desk, rules, lambda: LoopState("labelling"), **more)
+    return Dashboard(run, page.ledger, page.desk, rules, lambda: Stage("labelling"), **more)
 
 
 def answer(page: Page, who: Annotator, action: Any, key: str, seconds: float = 3.0) -> None:

@@ -224,7 +224,7 @@ def _serve(folder: Path, config: "ComparisonConfig", who: "People", where: "Plac
     from boldly.web.app import create_app
     from boldly.web.dashboard import Dashboard
     from boldly.web.serving import listen
-    from boldly.web.settings import LoopState, Settings
+    from boldly.web.settings import Settings, Stage
     from boldly.web.tokens import key_of
 
     with ExitStack() as stack:
@@ -238,7 +238,7 @@ def _serve(folder: Path, config: "ComparisonConfig", who: "People", where: "Plac
             return
         rules = _rules(config, ledger.spent("evaluation").labels + left())
         desk = Desk(ledger, rules)
-        state = remembered(lambda: LoopState("labelling" if left() else "ended"))
+        state = remembered(lambda: Stage("labelling" if left() else "ended"))
         me, key, options = admit(desk, who), key_of(folder), config.oracle.options
         listener = stack.enter_context(listen(where.host, where.port))
         base = where.base(listener)

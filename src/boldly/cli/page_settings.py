@@ -14,7 +14,7 @@ from boldly.ledger import Ledger
 from boldly.ledger.sql import SqlLedger
 from boldly.ledger.sql.desk import Desk, Rules
 from boldly.web.dashboard import Dashboard
-from boldly.web.settings import LoopState, Phase, Settings
+from boldly.web.settings import Phase, Settings, Stage
 from boldly.web.tokens import key_of
 
 T = TypeVar("T")
@@ -48,10 +48,10 @@ def page_settings(run: Path, names: frozenset[str], ledger: SqlLedger, desk: Des
     )
 
 
-def state_of(run: Path, ledger: Ledger) -> LoopState:
+def state_of(run: Path, ledger: Ledger) -> Stage:
     """What a run is doing, as people who label are told."""
     phase = _PHASES[live_state(run).phase]
-    return LoopState(phase, ledger.spent().labels if phase == "learning" else 0)
+    return Stage(phase, ledger.spent().labels if phase == "learning" else 0)
 
 
 def remembered(

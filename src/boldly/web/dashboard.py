@@ -17,7 +17,7 @@ from boldly.metrics import Agreement, Changed, Person, changed, hint, people, re
 from boldly.progress import Interval, Record
 from boldly.text import flat
 from boldly.types import ACCOUNTS
-from boldly.web.settings import LoopState
+from boldly.web.settings import Stage
 
 T = TypeVar("T")
 
@@ -48,7 +48,7 @@ class Dashboard:
         ledger: SqlLedger,
         desk: Desk,
         rules: Rules,
-        state: Callable[[], LoopState],
+        state: Callable[[], Stage],
         *,
         now: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from boldly.ledger.sql.desk import Action, Annotator, Lease, Order, Outcome, Tally
 from boldly.types import Query
 from boldly.web import rendering
-from boldly.web.settings import LoopState, Phase, Settings
+from boldly.web.settings import Phase, Settings, Stage
 from boldly.web.tokens import LEASE_PATTERN, seal
 
 Said = Literal["left", "right", "tie", "both_bad", "skip"]
@@ -193,7 +193,7 @@ class Pace:
         return None if labels <= before else wanted * (now - since) / (labels - before)
 
 
-def state_of(tally: Tally, loop: LoopState, settings: Settings, pace: Pace) -> State:
+def state_of(tally: Tally, loop: Stage, settings: Settings, pace: Pace) -> State:
     """How far the run is, and in a sentence what the model waits for."""
     eta = pace.eta(tally.labels, tally.wanted)
     return State(
@@ -208,7 +208,7 @@ def state_of(tally: Tally, loop: LoopState, settings: Settings, pace: Pace) -> S
     )
 
 
-def _message(tally: Tally, loop: LoopState, settings: Settings) -> str:
+def _message(tally: Tally, loop: Stage, settings: Settings) -> str:
     match loop.phase:
         case "labelling" if settings.compares:
             return f"{tally.wanted} {'pair is' if tally.wanted == 1 else 'pairs are'} left to compare"

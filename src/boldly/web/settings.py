@@ -8,7 +8,7 @@ Phase = Literal["labelling", "learning", "ended", "stopped"]
 
 
 @dataclass(frozen=True, slots=True)
-class LoopState:
+class Stage:
     """What the run is at: it waits for labels, learns from `labels` of them, has ended, or nobody trains."""
 
     phase: Phase
@@ -37,7 +37,7 @@ class Settings:
     run: str
     key: bytes = field(repr=False)
     hosts: frozenset[str]
-    state: Callable[[], LoopState]
+    state: Callable[[], Stage]
     dashboard: Callable[[], dict[str, Any]]
     confirm: bool = False
     strength: bool = False
