@@ -90,8 +90,8 @@ class Person:
             await self._more()
 
     async def _undo(self) -> None:
-        key, holding = self._new_key(), self._leases()
-        said = await self._settled("undo", lambda: self.browser.post("/api/undo", {"key": key, "holding": holding}))
+        key = self._new_key()
+        said = await self._settled("undo", lambda: self.browser.post("/api/undo", {"key": key}))
         if said is None or said["pair"] is None:
             return
         self.diary.told[key] = "undone"

@@ -23,7 +23,7 @@ OTHER_RUN = bytes([7] * 32)
 NO_LEASE = f"{'0' * 32}.{'0' * 16}"
 BODIES = {
     "/api/choice": {"key": "key-00000001", "lease": NO_LEASE, "choice": "left", "seconds": 1.0, "holding": []},
-    "/api/undo": {"key": "key-00000001", "holding": []},
+    "/api/undo": {"key": "key-00000001"},
     "/api/flag": {"key": "key-00000001", "lease": NO_LEASE, "note": ""},
     "/api/beat": {"leases": []},
     "/api/release": {"leases": []},

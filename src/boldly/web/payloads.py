@@ -43,10 +43,9 @@ class Choice(Body):
 
 
 class Undo(Body):
-    """Take the newest choice back. `holding` names the pairs on the page, which stay."""
+    """Take the newest choice back."""
 
     key: Key
-    holding: Leases = []
 
 
 class Flag(Body):

@@ -271,7 +271,7 @@ async function undo() {
   undoing = true;
   undoKey ??= store.newKey();
   try {
-    const answer = await post("/api/undo", { key: undoKey, holding: holding() });
+    const answer = await post("/api/undo", { key: undoKey });
     undoKey = null;
     learn(answer);
     connected();
