@@ -54,12 +54,13 @@ NAMES |= {"objective": "ipo", "learner": "preference"}
 @pytest.mark.parametrize("key", PART_KEYS)
 def test_a_part_is_named_by_a_flag_of_its_key_alone(key: tuple[str, ...]):
     """`--oracle people` says what `--oracle.name people` says, for every part, listed or not."""
-    flags = {"recipe": "online-dpo", ".".join(key): NAMES[key[-1]]}
+    others = {"recipe": "online-dpo"} | ({"objective.tau": "0.1"} if key == ("objective",) else {})
+    flags = others | {".".join(key): NAMES[key[-1]]}
     found = read_config(flags=flags).model_dump()
     for word in key:
         found = found[word]
     assert found["name"] == NAMES[key[-1]]
-    named = {"recipe": "online-dpo", f"{'.'.join(key)}.name": NAMES[key[-1]]}
+    named = others | {f"{'.'.join(key)}.name": NAMES[key[-1]]}
     assert read_config(flags=flags) == read_config(flags=named)
 
 

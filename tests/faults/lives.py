@@ -166,7 +166,9 @@ def outcome(root: Path) -> Outcome:
             for label in ledger.labels(account)
         )
         steps = ledger.steps()
-    lines = [json.loads(line) for line in run.metrics.read_text().splitlines()]
+    # An iterate is recorded again when people have judged its answers, which a life may be in time for the first time.
+    newest = {line["iterate"]: line for line in map(json.loads, run.metrics.read_text().splitlines())}
+    lines = [newest[iterate] for iterate in sorted(newest)]
     for line in lines:
         line.pop("seconds")
         line["bought"].pop("failed", None)

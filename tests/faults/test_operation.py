@@ -96,7 +96,8 @@ def waiting_for(found: Callable[[], bool], seconds: float = 120.0) -> None:
 
 @pytest.mark.slow
 def test_a_second_interrupt_ends_a_run_at_once_and_nothing_is_lost():
-    """Case 83: with calls in flight the first Ctrl-C waits for them, five seconds; the second doesn't."""
+    """Case 83: with calls in flight the first Ctrl-C waits for them, here for a minute; the second doesn't."""
+    patient = f"import boldly.oracles.judge.crew as crew; crew.GRACE = 60.0; {COMMAND}"
     state = {"slow": True}
 
     def stuck(got: Got) -> Reply:
@@ -107,7 +108,7 @@ def test_a_second_interrupt_ends_a_run_at_once_and_nothing_is_lost():
     with serving(stuck) as service:
         configured(oracle=judging(service.url, workers=2, timeout=120.0, total_time=300.0))
         child = subprocess.Popen(
-            [sys.executable, "-c", COMMAND, "run", "--config", "run.yaml", "--quiet"],
+            [sys.executable, "-c", patient, "run", "--config", "run.yaml", "--quiet"],
             stderr=subprocess.PIPE,
             text=True,
             env=os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
@@ -118,8 +119,8 @@ def test_a_second_interrupt_ends_a_run_at_once_and_nothing_is_lost():
         assert child.poll() is None, "it waits for what is in flight"
         since = time.monotonic()
         child.send_signal(signal.SIGINT)
-        error = child.communicate(timeout=60)[1]
-        assert time.monotonic() - since < 4.0
+        error = child.communicate(timeout=90)[1]
+        assert time.monotonic() - since < 30.0
         assert child.returncode == 130, error
         assert "Traceback" not in error
         before = labels("mine")
