@@ -1,11 +1,18 @@
+import pytest
+
 from boldly.ledger.protocol import Correction, Iterate
 from boldly.metrics.corrections import changed
-from boldly.types import Abstention, Label, Preference, Prompt, Query, Response, Verdict
+from boldly.types import Abstention, BothBad, Label, Preference, Prompt, Query, Response, Verdict, corrected
+from tests.test_ahead import by_people, plain, taught
+
+FIRST = Preference(1.0)
 
 
-def label(place: int) -> Label:
+def label(place: int, *, bought: int | None = None, verdict: Verdict = FIRST) -> Label:
+    """The label of a query, four to a round; bought in the order of the queries unless said otherwise."""
     a, b = Response("a", (1,), "one", -1.0, -1.0), Response("b", (2,), "one", -1.0, -1.0)
-    return Label(place, Query(Prompt(f"p{place}"), a, b, place // 4, place), Preference(1.0), "people:ann", 0.0, "")
+    query = Query(Prompt(f"p{place}"), a, b, place // 4, place)
+    return Label(place if bought is None else bought, query, verdict, "people:ann", 0.0, "")
 
 
 LABELS = [label(place) for place in range(12)]
@@ -19,8 +26,8 @@ def correction(number: int, place: int, iterates: int, verdict: Verdict | None =
     )
 
 
-def learned(corrections: list[Correction]) -> list[tuple[int, ...]]:
-    return [one.learned for one in changed(corrections, LABELS, ITERATES)]
+def learned(corrections: list[Correction], labels: list[Label] = LABELS) -> list[tuple[int, ...]]:
+    return [one.learned for one in changed(corrections, labels, ITERATES)]
 
 
 def test_what_was_taken_back_at_once_taught_nothing():
@@ -47,3 +54,41 @@ def test_it_says_who_said_what_and_when():
 
 def test_other_accounts_teach_nothing():
     assert changed([correction(0, 5, 3)], [], ITERATES)[0].learned == ()
+
+
+def test_a_label_of_a_round_ahead_taught_nothing_before_its_round_was_learned():
+    """Query 4, of round 1, is bought while round 0 lacks its last label; iterate 1 is of round 0 alone."""
+    order = [0, 1, 2, 4, 3, *range(5, 12)]
+    labels = [label(place, bought=bought) for bought, place in enumerate(order)]
+    assert learned([correction(0, 3, 3), correction(1, 4, 3)], labels) == [(1, 2, 3), (2, 3)]
+
+
+def test_what_was_bought_after_an_iterate_was_fitted_did_not_teach_it():
+    """The last label of round 0 comes when iterate 1 is there: it has three labels, and the second one eight."""
+    labels = [label(place, bought=bought) for bought, place in enumerate([0, 1, 2, 4, 3, 5, 6, 7])]
+    iterates = [Iterate(1, "iterate-1", 3, {}), Iterate(2, "iterate-2", 8, {})]
+    found = changed([correction(0, 2, 2), correction(1, 3, 2), correction(2, 4, 2)], labels, iterates)
+    assert [one.learned for one in found] == [(1, 2), (2,), (2,)]
+
+
+@pytest.mark.parametrize("verdict", [BothBad(), Abstention()])
+def test_a_first_verdict_that_said_nothing_taught_nothing(verdict: Verdict):
+    """Told in earnest after the first iterate, which the second learned from, and taken back after it."""
+    first = label(0, verdict=verdict)
+    now = corrected(corrected(first, Preference(0.0), "people:ann", {}), Abstention(), "people:ann", {})
+    assert learned([correction(0, 0, 1, Preference(0.0)), correction(1, 0, 2)], [now, *LABELS[1:]]) == [(), (2,)]
+
+
+@pytest.mark.parametrize("place", [0, -1])
+def test_it_says_what_a_run_with_a_round_ahead_was_taught(place: int):
+    """All labels withdrawn in the end: the iterates are those whose fit was given the label, as the learner saw it."""
+    loop = by_people(plain, lambda waiting: waiting[place])
+    fits, ledger = taught(loop), loop.ledger
+    for each in ledger.labels():
+        ledger.correct(each.query.id, Abstention(), source="people", facts={"withdrawn": True})
+    found = changed(ledger.corrections(), ledger.labels(), ledger.iterates())
+    assert {one.query_id: one.learned for one in found} == {
+        each.query.id: tuple(n for n, seen in enumerate(fits, start=1) if each.query.id in seen)
+        for each in ledger.labels()
+    }
+    assert len(found) == 20

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from boldly.ledger.protocol import Correction, Iterate
 from boldly.types import Abstention, Label, kind_of, preference_of
@@ -27,19 +28,22 @@ def changed(
 ) -> tuple[Changed, ...]:
     """Every correction in order, and which iterates had learned from what it replaced.
 
-    An iterate learned from a label where it was kept with at least as many training labels as come up to that one, and
-    from the verdict that the label had when it was kept: one that was being fitted while somebody changed their mind is
-    counted to the later verdict. A verdict that says nothing of the two teaches nothing, nor does one of another
-    account than training. `training` are the labels in the order of purchase, `iterates` in their own.
+    Iterate n learned from labels of the rounds before n, as many as were bought in those rounds when it was fitted,
+    whatever had been bought in rounds ahead. It learned from the verdict that a label had when the iterate was kept:
+    one that was being fitted while somebody changed their mind is counted to the later verdict. A verdict that says
+    nothing of the two teaches nothing, nor does one of another account than training. `training` are the labels in the
+    order of purchase, `iterates` in their own.
     """
-    rank = {label.query.id: place for place, label in enumerate(training, start=1)} if corrections else {}
+    if not corrections:
+        return ()
     since: dict[str, int] = {}
-    silent: set[str] = set()
+    first = _first(training, iterates)
+    silent = {label.query.id for label in training if preference_of(_at_first(label).verdict) is None}
     found: list[Changed] = []
     for one in corrections:
         kept = iterates[since.get(one.query_id, 0) : one.iterates]
-        taught = None if one.query_id in silent else rank.get(one.query_id)
-        learned = tuple(each.number for each in kept if taught is not None and each.labels >= taught)
+        taught = None if one.query_id in silent else first.get(one.query_id)
+        learned = tuple(each.number for each in kept if taught is not None and each.number >= taught)
         withdrawn = isinstance(one.verdict, Abstention) and bool(one.facts.get("withdrawn"))
         found.append(Changed(one.query_id, one.source, kind_of(one.verdict), withdrawn, learned, one.time))
         since[one.query_id] = one.iterates
@@ -48,3 +52,20 @@ def changed(
         else:
             silent.discard(one.query_id)
     return tuple(found)
+
+
+def _first(training: Sequence[Label], iterates: Sequence[Iterate]) -> dict[str, int]:
+    """The number of the first iterate that each query's label was there for, as it was for all that came after."""
+    found: dict[str, int] = {}
+    for each in iterates:
+        known = (label.query.id for label in training if label.query.round < each.number)
+        for query in islice(known, each.labels):
+            found.setdefault(query, each.number)
+    return found
+
+
+def _at_first(label: Label) -> Label:
+    """The label as it was before anybody corrected it."""
+    while label.before is not None:
+        label = label.before
+    return label
