@@ -109,6 +109,25 @@ def test_a_revoked_link_is_closed_at_once_and_a_new_one_opens(fresh):
     assert fresh.client(again).get("/api/state").status_code == 200
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_a_link_that_is_withdrawn_while_the_desk_is_asked_is_refused_as_any_other(fresh, monkeypatch, again):
+    """The page keeps an answer that got 403, and forgets one that got 409."""
+    client = fresh.client(fresh.ben)
+    body = {**BODIES["/api/choice"], "lease": leased(client)}
+    turn = fresh.desk.turn
+
+    def late(*args, **kwargs):
+        fresh.desk.revoke("Ben")
+        if again:
+            fresh.desk.admit("Ben")
+        return turn(*args, **kwargs)
+
+    monkeypatch.setattr(fresh.desk, "turn", late)
+    refused = client.post("/api/choice", json=body)
+    assert (refused.status_code, "withdrawn" in refused.json()["error"]) == (403, True)
+    assert fresh.desk.choices() == ()
+
+
 @pytest.mark.parametrize(
     "headers",
     [

@@ -22,7 +22,7 @@ from boldly.web.app import create_app
 from boldly.web.serving import DEFAULT_PORT, listen, serve, url_of
 from boldly.web.settings import Rate
 from boldly.web.tokens import Claim, cookie_of, token_of
-from tests.support.desk_page import KEY, page_of
+from tests.support.desk_page import KEY, page_of, query
 
 ROOT = Path(__file__).parents[2]
 SLOWER = 3.0
@@ -54,10 +54,12 @@ def process(run: Path, port: int, dies: str = "never"):
 
 
 @contextlib.contextmanager
-def serving(page, **settings):
+def serving(page, *, send_buffer: int | None = None, **settings):
     """A page that is served in a thread; gives its address."""
     stop, ready = threading.Event(), threading.Event()
     listener = listen("127.0.0.1", 0)
+    if send_buffer is not None:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
     app = page.client(None, **settings).app
     with ThreadPoolExecutor(1) as pool:
         served = pool.submit(serve, app, listener, ready=ready.set, stopping=stop.is_set)
@@ -238,6 +240,147 @@ def test_slow_clients_are_cut_and_the_others_are_served(tmp_path, monkeypatch):
         for number, connection in enumerate(slow):
             with contextlib.suppress(ConnectionError):
                 assert connection.recv(65_536)[:12] == (b"HTTP/1.1 408" if number < 20 else b"")
+
+
+@contextlib.contextmanager
+def unread(url: str, connections: int, requests: int):
+    """Connections of Ben that ask for pairs at once and read nothing of what comes."""
+    host, port = url.removeprefix("http://").split(":")
+    cookie = f"{cookie_of(KEY)}={token_of(KEY, Claim(1, 0))}"
+    asked = f"GET /api/pair HTTP/1.1\r\nHost: {host}\r\nCookie: {cookie}\r\n\r\n".encode() * requests
+    with contextlib.ExitStack() as stack:
+        opened = []
+        for _ in range(connections):
+            connection = stack.enter_context(socket.socket())
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.settimeout(20.0)
+            connection.connect((host, int(port)))
+            connection.sendall(asked)
+            opened.append(connection)
+        yield opened
+
+
+def long_pairs(page) -> None:
+    page.ledger.ask([query(number, a=f"a{number} " * 800, b=f"b{number} " * 800) for number in range(12)])
+
+
+def test_who_never_reads_keeps_nobody_waiting(tmp_path):
+    """Eight connections of Ben, more than there are turns, each with 30 answers of some 20 KB that it never reads."""
+    with page_of(tmp_path, queries=0) as page, serving(page, send_buffer=4096) as url, browser(url) as ann:
+        long_pairs(page)
+        with unread(url, connections=8, requests=30):
+            time.sleep(2.0)
+            for _ in range(20):
+                begun = time.perf_counter()
+                assert ann.get("/api/state", timeout=5.0).status_code == 200
+                assert time.perf_counter() - begun < 1.0 * SLOWER
+
+
+def test_who_never_reads_is_cut(tmp_path, monkeypatch):
+    monkeypatch.setattr(connections, "WRITE_SECONDS", 1.0)
+    with page_of(tmp_path, queries=0) as page, serving(page, send_buffer=4096) as url:
+        long_pairs(page)
+        with browser(url, 1) as ben:
+            size = len(ben.get("/api/pair").content)
+        with unread(url, connections=1, requests=30) as (connection,):
+            time.sleep(4.0)
+            came = 0
+            with contextlib.suppress(ConnectionError):
+                while chunk := connection.recv(65_536):
+                    came += len(chunk)
+            assert came < 15 * size
+
+
+def strangers(url: str, number: int, sent: bytes = b"") -> list[socket.socket]:
+    """Connections from another address than that of `browser`."""
+    host, port = url.removeprefix("http://").split(":")
+    opened = []
+    for _ in range(number):
+        try:
+            opened.append(socket.create_connection((host, int(port)), 20.0, source_address=("127.0.0.2", 0)))
+        except OSError:
+            pytest.skip("this machine has one loopback address")
+        with contextlib.suppress(ConnectionError):
+            opened[-1].sendall(sent)
+    return opened
+
+
+def is_closed(connection: socket.socket) -> bool:
+    connection.settimeout(0.01)
+    try:
+        while connection.recv(65_536):
+            continue
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        pass
+    return True
+
+
+@pytest.mark.parametrize(("near", "kept"), [((), 8), (("127.0.0.2",), 64)])
+def test_one_address_holds_a_part_of_the_connections_but_for_a_proxy_on_this_machine(tmp_path, monkeypatch, near, kept):
+    """One that holds more than an eighth is refused the others, and somebody else is served."""
+    monkeypatch.setattr("boldly.web.serving._MOST_CONNECTIONS", 64)
+    monkeypatch.setattr(connections, "is_loopback", lambda host: host in near)
+    with page_of(tmp_path) as page, serving(page) as url, contextlib.ExitStack() as stack:
+        opened = [stack.enter_context(each) for each in strangers(url, 80)]
+        time.sleep(0.5)
+        assert sum(not is_closed(each) for each in opened) == kept
+        if not near:
+            with browser(url) as ann:
+                assert ann.get("/api/state").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("address", "home"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+        ("fe80::7%eth0", "fe80::"),
+        ("::1", "::1"),
+        ("", ""),
+    ],
+)
+def test_where_connections_come_from(address, home):
+    assert connections.home_of(address) == home
+
+
+@pytest.mark.parametrize(
+    ("path", "who", "status"),
+    [
+        ("/", None, 401),
+        ("/api/state", None, 401),
+        ("/in/1.0.x", None, 403),
+        ("/static/nothing", None, 404),
+        ("/nothing", Claim(0, 0), 404),
+        ("/dashboard", Claim(1, 0), 403),
+    ],
+)
+def test_who_was_refused_without_a_link_is_hung_up_on(tmp_path, path, who, status):
+    cookie = "" if who is None else f"Cookie: {cookie_of(KEY)}={token_of(KEY, who)}\r\n"
+    sent = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{cookie}\r\n".encode()
+    with page_of(tmp_path) as page, serving(page) as url:
+        host, port = url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=20.0) as connection:
+            connection.sendall(sent)
+            assert connection.recv(65_536).startswith(f"HTTP/1.1 {status}".encode())
+            time.sleep(0.3)
+            assert is_closed(connection) == (who is None)
+
+
+def test_a_body_that_nobody_asked_for_holds_no_connection(tmp_path, monkeypatch):
+    monkeypatch.setattr(connections, "HEADER_SECONDS", 1.0)
+    with page_of(tmp_path) as page, serving(page) as url:
+        host, port = url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=20.0) as connection:
+            connection.sendall(b"GET /favicon.ico HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999\r\n\r\n")
+            assert connection.recv(65_536).startswith(b"HTTP/1.1 204")
+            with contextlib.suppress(ConnectionError):
+                for _ in range(30):
+                    connection.sendall(b"x")
+                    time.sleep(0.1)
+            assert is_closed(connection)
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ import anyio
 import anyio.to_thread
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from boldly.errors import InvalidInput
 from boldly.ledger.sql.desk import Annotator, Desk
 from boldly.web.security.rates import Buckets
 from boldly.web.settings import Settings
@@ -79,13 +80,17 @@ class Claims:
                 raise HTTPException(401, _NO_LINK)
             else:
                 claim = self._door.claim(token, address, status=401)
-                self._door.person(claim)
                 scope.setdefault("state", {})["claim"] = claim
+                self._door.person(claim)
         await self._app(scope, receive, send)
 
 
 class Admission:
-    """Lets those in whom the ledger knows, a few at once and first come, first served: the ledger serves one by one."""
+    """Lets those in whom the ledger knows, a few at once and first come, first served: the ledger serves one by one.
+
+    A turn ends before its response is sent, so that who doesn't read keeps nobody waiting. Refuses (403) also those
+    whose link is withdrawn during their turn.
+    """
 
     def __init__(self, app: ASGIApp, door: Door) -> None:
         self._app = app
@@ -96,10 +101,21 @@ class Admission:
         if scope["type"] != "http" or is_open(scope["path"]):
             await self._app(scope, receive, send)
             return
+        response: list[Message] = []
+
+        async def keep(message: Message) -> None:
+            response.append(message)
+
         async with self._turns:
             state = scope["state"]
             state["annotator"] = await anyio.to_thread.run_sync(self._door.admit, state["claim"])
-            await self._app(scope, receive, send)
+            try:
+                await self._app(scope, receive, keep)
+            except InvalidInput:
+                await anyio.to_thread.run_sync(self._door.admit, state["claim"])
+                raise
+        for message in response:
+            await send(message)
 
 
 def address_of(scope: Scope) -> str:

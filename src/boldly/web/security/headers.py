@@ -21,7 +21,10 @@ MOST_QUERY_BYTES = 4_096
 
 
 class SafeHeaders:
-    """Sets the headers that keep other pages and other scripts out; only static files may be kept by a browser."""
+    """Sets the headers that keep other pages and other scripts out; only static files may be kept by a browser.
+
+    A connection on which somebody without a link was refused is closed.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -37,6 +40,8 @@ class SafeHeaders:
                 headers = MutableHeaders(scope=message)
                 headers.update(_ALWAYS)
                 headers["Cache-Control"] = keep
+                if message["status"] >= 400 and "claim" not in scope.get("state", {}):
+                    headers["Connection"] = "close"
             await send(message)
 
         await self._app(scope, receive, with_headers)
