@@ -62,6 +62,17 @@ class Visit:
         for key in keys:
             self.page.keyboard.press(key)
 
+    def answers_in_vain(self, key: str, page: Any = None) -> None:
+        """Answer while nothing goes; the answer stays with this browser."""
+        page = page or self.page
+        self.fake.broken = 502
+        page.keyboard.press(key)
+        sync_api.expect(page.locator("#banner")).to_contain_text("kept on this machine")
+
+    def kept(self) -> int:
+        """How many answers this browser keeps, as nobody acknowledged them."""
+        return self.page.evaluate("Object.keys(localStorage).filter(key => key.includes(':answer:')).length")
+
 
 @pytest.fixture
 def visit(browser: Any) -> Iterator[Callable[..., Visit]]:
@@ -223,6 +234,51 @@ def test_undo_of_what_is_not_yet_stored_follows_its_storing(visit):
     assert page.fake.said() == []
 
 
+def test_undo_while_a_kept_answer_is_sent_again_takes_that_one_back_and_no_other(visit):
+    page = visit()
+    page.sees(0)
+    page.answers_in_vain("1")
+    page.page.reload()
+    sync_api.expect(page.page.locator("#banner")).to_be_visible()
+    page.press("u")
+    sync_api.expect(page.page.locator("#hint")).to_contain_text("undone as soon as it is stored")
+    page.fake.broken = None
+    page.page.get_by_role("button", name="Try now").click()
+    sync_api.expect(page.page.locator("#note")).to_have_text("You had said: Answer 1.")
+    page.sees(0)
+    assert page.fake.said() == []
+    page.press("2")
+    page.sees(1)
+    page.press("9")
+    page.sees(2)
+    assert page.fake.said() == [(0, "right"), (1, "both_bad")]
+    assert [one["pair"] for one in page.fake.undone] == [0]
+
+
+def test_undo_while_the_answers_of_two_tabs_are_sent_again_takes_the_later_one_back(visit):
+    page = visit(most=4)
+    page.sees(0)
+    until(lambda: len(page.fake.leases) == 2)
+    other = page.tab()
+    page.sees(2, other)
+    page.page.bring_to_front()
+    page.answers_in_vain("1")
+    page.page.close()
+    other.bring_to_front()
+    page.answers_in_vain("2", other)
+    page.page = other
+    other.reload()
+    sync_api.expect(other.locator("#banner")).to_be_visible()
+    assert page.kept() == 2
+    page.press("u")
+    page.fake.broken = None
+    other.get_by_role("button", name="Try now").click()
+    sync_api.expect(other.locator("#note")).to_have_text("You had said: Answer 2.")
+    page.sees(2)
+    assert page.fake.said() == [(0, "left")]
+    assert page.kept() == 0
+
+
 def test_undo_again_and_again_goes_back_and_returns_what_is_too_much(visit):
     page = visit()
     for number in range(4):
@@ -377,15 +433,13 @@ def test_the_network_is_gone_for_a_while_and_back(visit):
 def test_an_answer_is_sent_by_the_next_page_if_this_one_is_closed(visit):
     page = visit()
     page.sees(0)
-    page.fake.broken = 502
-    page.press("2")
-    sync_api.expect(page.page.locator("#banner")).to_be_visible()
+    page.answers_in_vain("2")
     page.page.close()
     page.fake.broken = None
     page.page = page.tab()
     page.sees(1)
     assert page.fake.said() == [(0, "right")]
-    assert page.page.evaluate("Object.keys(localStorage).filter(key => key.includes(':answer:')).length") == 0
+    assert page.kept() == 0
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -411,6 +465,48 @@ def test_an_answer_that_is_refused_gives_way_to_another_pair(visit, status: int)
     page.sees(1)
     assert "That pair is not on your page." in text_of(page.page, "#note")
     assert page.fake.chosen == []
+
+
+def test_a_kept_answer_that_is_refused_says_so_with_the_next_pair_and_before_it(visit):
+    page = visit()
+    page.sees(0)
+    page.answers_in_vain("1")
+    page.fake.leases.clear()
+    page.fake.pairs = []
+    page.fake.broken = None
+    page.page.reload()
+    sentence = "An answer of yours wasn't taken: There is no such pair on your page."
+    sync_api.expect(page.page.locator("#rest-text")).to_contain_text(sentence)
+    sync_api.expect(page.page.get_by_role("status")).to_contain_text(sentence)
+    assert page.kept() == 0
+    page.fake.pairs = PAIRS
+    page.sees(0)
+    assert text_of(page.page, "#note") == sentence
+    sync_api.expect(page.page.get_by_role("status")).to_have_text(f"{sentence} A pair to judge.")
+    page.press("2")
+    page.sees(1)
+    assert page.page.locator("#note").is_hidden()
+    assert page.fake.said() == [(0, "right")]
+
+
+def test_undo_of_a_kept_answer_that_is_refused_takes_no_other_back(visit):
+    page = visit()
+    page.sees(0)
+    page.press("1")
+    page.sees(1)
+    page.answers_in_vain("2")
+    page.page.reload()
+    sync_api.expect(page.page.locator("#banner")).to_be_visible()
+    page.press("u")
+    page.fake.leases.clear()
+    page.fake.broken = None
+    page.page.get_by_role("button", name="Try now").click()
+    sync_api.expect(page.page.locator("#note")).to_contain_text("wasn't taken")
+    page.sees(1)
+    page.press("9")
+    page.sees(2)
+    assert page.fake.said() == [(0, "left"), (1, "both_bad")]
+    assert page.fake.undone == []
 
 
 def test_leases_are_kept_and_one_that_is_gone_gives_way_to_another_pair(visit):
@@ -514,6 +610,7 @@ def test_hostile_text_runs_nothing_and_asks_nobody(visit):
     page = visit(pairs=[("\n\n".join(CORPUS[i : i + 20]), *CORPUS[i : i + 2]) for i in range(0, 2 * half, 20)])
     ours = page.page.locator("main button, main input, main form").count()
     for count in range(1, len(page.fake.pairs) + 1):
+        page.page.locator("body:not(.saving) #pair").wait_for()
         page.page.wait_for_timeout(GUARD + 100)
         page.press("r", "r")
         assert (

@@ -9,13 +9,14 @@ import * as view from "./label.view.js";
 const data = document.body.dataset;
 const settings = { confirm: data.confirm === "true", guard: Number(data.guard) };
 const at = (id) => document.getElementById(id);
+const together = (...sentences) => sentences.filter(Boolean).join(" ");
 const wait = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
 
 const LONGEST_WAIT = 15; // seconds between two tries of sending
 const POLLS = [2, 2, 2, 3, 5, 8, 10]; // seconds between two looks for a pair
 const LOCKED = "Your link doesn't open this page any more. Open your personal link again; what you answered is kept on this machine.";
 
-const RAN_OUT = "The time for that pair ran out; here is another one.";
+const RAN_OUT = "The time for that pair ran out.";
 
 const queue = []; // the pairs on this page; the first is the one to be judged
 let state = null;
@@ -26,6 +27,7 @@ let sending = null; // the answer that is on its way
 let fetching = false;
 let undoing = false;
 let undoNext = false; // what is being sent was a slip
+let told = ""; // what went wrong, until the next pair is shown with it
 let raw = store.prefersRaw();
 let undoKey = null;
 let polls = 0;
@@ -56,13 +58,14 @@ function learn(answer) {
 }
 
 /** Bring the screen in line with the queue. */
-function show(note = "") {
+function show() {
   const [pair] = queue;
   store.claim(leases());
   if (pair && pair.lease !== shown) {
     shown = pair.lease;
     picked = null;
-    view.showPair(pair, raw, note);
+    view.showPair(pair, raw, told);
+    told = "";
     appeared = performance.now();
     look(shown);
     polls = 0;
@@ -79,13 +82,14 @@ function rest() {
   if (!state) return;
   const thanks = `Thank you: you labelled ${state.mine} ${state.mine === 1 ? "pair" : "pairs"}.`;
   if (state.phase === "ended") {
-    view.showRest("This run is done", thanks, "", false);
+    view.showRest("This run is done", together(told, thanks), "", false);
     return;
   }
   const theirs = state.wanted > 0 && state.waiting > 0 && state.phase === "labelling";
   const more = theirs ? "The pairs that still wait are on other pages, or were skipped." : "";
   const [first, second] = state.phase === "labelling" ? ["no pair waits for you", state.message] : state.message.split(/[;:] (.*)/);
-  view.showRest(view.sentence(first), second ? `${view.sentence(second)}.` : "", more, state.phase !== "stopped");
+  const text = together(told, second && `${view.sentence(second)}.`);
+  view.showRest(view.sentence(first), text, more, state.phase !== "stopped");
 }
 
 function title() {
@@ -108,7 +112,7 @@ async function more() {
       if (!answer.pair || !store.elsewhere().includes(answer.pair.lease)) {
         const first = queue.length === 0;
         adopt(answer.pair);
-        if (first && answer.pair) view.announce("A pair to judge.");
+        if (first && answer.pair) view.announce(together(told, "A pair to judge."));
         fetching = false;
         show();
         if (first && answer.pair) more();
@@ -149,8 +153,11 @@ async function beat() {
     const gone = answer.gone.filter((lease) => lease !== sending?.lease && leases().includes(lease));
     const lost = gone.includes(shown);
     discard(gone);
-    if (lost) view.announce(RAN_OUT);
-    show(lost ? RAN_OUT : "");
+    if (lost) {
+      told = together(told, RAN_OUT);
+      view.announce(told);
+    }
+    show();
     if (gone.length) more();
   } catch (error) {
     disconnected(error);
@@ -196,12 +203,39 @@ async function deliver(record) {
     } catch (error) {
       if (error instanceof Refused && error.status !== 401 && error.status !== 403) {
         store.forget(record.key);
-        return { refused: error };
+        return { refused: error.message };
       }
       if (!sending.late) sending = { ...sending, late: true };
       await pause(tries, error);
     }
   }
+}
+
+const doneBy = (choice) => (choice === "skip" ? "Skipped." : `Stored: ${view.nameOf(choice)}.`);
+
+/** Send answers one after another, take in what came of each, and take the last one back if it was a slip. */
+async function handIn(records) {
+  let stored = "";
+  for (const record of records) {
+    const answer = await deliver(record);
+    discard([record.lease]);
+    adopt(answer.pair);
+    told = together(told, answer.refused && `An answer of yours wasn't taken: ${answer.refused}`);
+    stored = answer.refused ? "" : doneBy(record.choice);
+  }
+  sending = null;
+  view.saving(false);
+  connected();
+  if (stored) {
+    view.clearDetails();
+    view.hint(stored);
+  }
+  view.announce(together(told, stored, queue.length && "Next pair."));
+  show();
+  const slip = undoNext && stored;
+  undoNext = false;
+  if (slip) await undo();
+  more();
 }
 
 // --- what a person does ----------------------------------------------------------------------------------------------
@@ -229,7 +263,7 @@ function choose(choice) {
   send(choice);
 }
 
-async function send(choice) {
+function send(choice) {
   const { strength, ...details } = view.details();
   const record = { key: store.newKey(), lease: shown, choice, seconds: secondsOf(shown), ...details };
   if (strength && (choice === "left" || choice === "right")) record.strength = strength;
@@ -238,27 +272,7 @@ async function send(choice) {
   view.pick(choice);
   view.saving(true);
   undoKey = null;
-  const answer = await deliver(record);
-  sending = null;
-  view.saving(false);
-  connected();
-  discard([record.lease]);
-  adopt(answer.pair);
-  if (answer.refused) {
-    const sentence = `That answer wasn't taken: ${answer.refused.message}`;
-    view.announce(sentence);
-    show(sentence);
-  } else {
-    view.clearDetails();
-    const done = choice === "skip" ? "Skipped." : `Stored: ${view.nameOf(choice)}.`;
-    view.hint(done);
-    view.announce(queue.length ? `${done} Next pair.` : done);
-    show();
-  }
-  const slip = undoNext && !answer.refused;
-  undoNext = false;
-  if (slip) await undo();
-  more();
+  handIn([record]);
 }
 
 async function undo() {
@@ -384,15 +398,6 @@ addEventListener("pagehide", store.leave);
 addEventListener("pageshow", (event) => event.persisted && location.reload());
 setInterval(() => store.claim(leases()), 20000);
 
-async function start() {
-  for (const record of store.unsent()) {
-    const answer = await deliver(record);
-    adopt(answer.pair);
-  }
-  sending = null;
-  connected();
-  if (queue.length) show();
-  more();
-}
-
-start();
+const unsent = store.unsent();
+if (unsent.length) handIn(unsent);
+else more();

@@ -110,7 +110,8 @@ export function showPair(pair, raw, note) {
   showTexts(pair, raw);
   for (const element of document.querySelectorAll(".pair .text")) element.scrollTop = 0;
   scrollTo(0, 0);
-  say("note", note || (pair.was ? `You had said: ${nameOf(pair.was)}.` : ""));
+  const was = pair.was ? `You had said: ${nameOf(pair.was)}.` : "";
+  say("note", note && was ? `${note} ${was}` : note || was);
   pick(null);
   for (const button of choices) button.classList.toggle("was", button.dataset.choice === pair.was);
   if (!at("choice").contains(document.activeElement)) at("question").focus({ preventScroll: true });
