@@ -156,14 +156,44 @@ def test_it_goes_on_as_it_was_begun():
         ({"prompts": Path("other.jsonl")}, "`prompts` was bundled"),
         (
             {"oracle": {"oracle.name": "judge", "oracle.model": "m", "oracle.price_in": "0", "oracle.price_out": "0"}},
-            "`oracle` was",
+            "`oracle.name` was people when",
         ),
+        ({"oracle": {"oracle.overlap": "2"}}, "`oracle.overlap` was 1 when compared was begun, and is 2 now"),
     ],
 )
 def test_other_settings_are_refused(given: dict[str, Any], words: str):
     kept("bundled", "bundled-rare", labels=20, seed=3, max_tokens=12)
     with pytest.raises(ConfigError, match=words):
         begun("bundled", "bundled-rare", **given)
+
+
+def test_pairs_that_are_put_up_are_not_taken_back():
+    first = kept("bundled", "bundled-rare", labels=20)
+    save_comparison(Path("compared"), first.config.model_copy(update={"drawn": 8}))
+    assert begun("bundled", "bundled-rare", labels=8).config.labels == 8
+    with pytest.raises(ConfigError, match="--labels: is 7, and 8 pairs of compared are put up already"):
+        begun("bundled", "bundled-rare", labels=7)
+
+
+@pytest.mark.parametrize("there", [False, True])
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"labels": -1}, "--labels: is -1"),
+        ({"labels": 0}, "--labels: is 0"),
+        ({"money": -5.0}, "--money: is -5.0"),
+        ({"max_tokens": 0}, "--max-tokens: is 0"),
+        ({"temperature": 0.0}, "--temperature: is 0.0"),
+        ({"temperature": float("nan")}, "--temperature: is nan"),
+        ({"seed": -1}, "--seed: is -1"),
+    ],
+)
+def test_numbers_that_can_t_be_are_refused_before_anything_is_written(given: dict[str, Any], words: str, there: bool):
+    if there:
+        kept("bundled", "bundled-rare", labels=20)
+    with pytest.raises(ConfigError, match=words):
+        begun("bundled", "bundled-rare", **given)
+    assert (saved_comparison(Path("compared")) is not None) == there
 
 
 def test_without_an_answer_it_may_be_begun_otherwise():

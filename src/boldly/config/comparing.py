@@ -9,6 +9,7 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import Field, ValidationError
@@ -132,10 +133,11 @@ class Begun:
 def begun_comparison(folder: Path, a: Found, b: Found, given: Given) -> Begun:
     """The comparison of two models that `folder` and `given` make together; nothing is written.
 
-    A comparison that is there goes on, and only labels and money may change; one without any answer is begun anew.
-    Raises `ConfigError` where `folder` holds another comparison or something else, where a model has changed since it
-    answered, and where no prompts are known; `PromptsError` for prompts that can't be read.
+    A comparison that is there goes on, with more labels and other money at most; one without any answer is begun anew.
+    Raises `ConfigError` for numbers that can't be, where `folder` holds another comparison or something else, where a
+    model has changed since it answered, and where no prompts are known; `PromptsError` for prompts that can't be read.
     """
+    _refuse_impossible(given)
     old = saved_comparison(folder)
     if old is None:
         _refuse_occupied(folder)
@@ -176,13 +178,29 @@ def _refuse_occupied(folder: Path) -> None:
         )
 
 
+def _refuse_impossible(given: Given) -> None:
+    """Raise `ConfigError` for a number that no comparison can have."""
+    for name in ("labels", "max_tokens", "temperature"):
+        value = getattr(given, name)
+        if value is not None and not value > 0:
+            raise ConfigError(f"--{_flag(name)}: is {value}, which asks for nothing: write a number above 0.")
+    for name in ("money", "seed"):
+        value = getattr(given, name)
+        if value is not None and not value >= 0:
+            raise ConfigError(f"--{name}: is {value}, which is below 0: write 0 or more.")
+
+
+def _flag(name: str) -> str:
+    return name.replace("_", "-")
+
+
 def _new(a: Found, b: Found, given: Given) -> Begun:
     """A comparison that nobody has begun, its prompts in an order drawn by lot."""
     _refuse_unknown(a)
     _refuse_unknown(b)
     prompts, where, notes = _prompts(a, b, given)
     generation, further = _generation(a, b)
-    labels, shortage = _labels(given.labels or len(prompts), len(prompts))
+    labels, shortage = _labels(len(prompts) if given.labels is None else given.labels, len(prompts))
     seed = given.seed or 0
     random.Random(derive(seed, "compare", "prompts")).shuffle(prompts)
     config = ComparisonConfig(
@@ -210,7 +228,12 @@ def _refuse_unknown(found: Found) -> None:
 
 def _continued(folder: Path, old: ComparisonConfig, given: Given) -> Begun:
     prompts = read_lot(folder)
-    labels, shortage = _labels(given.labels or old.labels, len(prompts))
+    if given.labels is not None and given.labels < old.drawn:
+        raise ConfigError(
+            f"--labels: is {given.labels}, and {old.drawn} pairs of {folder} are put up already: leave it away, or "
+            "write more."
+        )
+    labels, shortage = _labels(old.labels if given.labels is None else given.labels, len(prompts))
     money = old.money if given.money is None else given.money
     return Begun(old.model_copy(update={"labels": labels, "money": money}), prompts, shortage)
 
@@ -242,8 +265,6 @@ def _drawing(generation: GenerationConfig) -> tuple[int, float]:
 
 def _oracle(flags: Mapping[str, str]) -> Part:
     """Who judges, with every option: people, or what `--oracle.*` says, which is read as a run's is."""
-    if not flags:
-        return Part(name="people")
     from boldly.config.reading import read_settings
 
     named = {} if {"oracle", "oracle.name"} & flags.keys() else {"oracle.name": "people"}
@@ -315,12 +336,17 @@ def _refuse_changes(folder: Path, old: ComparisonConfig, given: Given) -> None:
         "max_tokens": given.max_tokens,
         "temperature": given.temperature,
         "seed": given.seed,
-        "oracle": None if oracle is None else oracle.model_dump(),
+        **({} if oracle is None else _options(oracle)),
     }
+    begun = {**old.model_dump(), **_options(old.oracle)}
     for name, value in wanted.items():
-        was = old.model_dump()[name]
+        was = begun.get(name)
         if value is not None and value != was:
             raise ConfigError(
                 f"`{name}` was {was} when {folder} was begun, and is {value} now: leave it away to go on, or write "
                 "`--output DIR` for a new comparison."
             )
+
+
+def _options(oracle: Part) -> dict[str, Any]:
+    return {"oracle.name": oracle.name, **{f"oracle.{name}": value for name, value in oracle.options.items()}}
