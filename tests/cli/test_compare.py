@@ -8,6 +8,7 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -146,6 +147,26 @@ def test_two_people_judge_each_pair(folder: Path):
         told = page.out.read_text()
     assert f"judged      1 of {len(asked(folder))} pairs, each by 2 people" in told
     assert "agreement   1.00" in told
+
+
+def test_a_late_answer_to_a_judged_pair_takes_none_from_the_others(folder: Path):
+    """Ann's pair is judged by somebody else while she thinks, and then by her too: every pair is still given."""
+    people = Part.model_validate({"name": "people", "lease_seconds": 2.0})
+    save_comparison(Path("c"), require_comparison(Path("c")).model_copy(update={"oracle": people}))
+    pairs = len(asked(folder))
+    with label(*MODELS, "-o", "c", "--share", "ann", "--name", "me", folder=folder, command="compare") as page:
+        me, ann = (Person(link) for link in page.links.values())
+        slow, given = ann.pair(), dict[str, Any]()
+        while given.get("prompt") != slow["prompt"]:
+            given = me.pair()
+            assert me.choose(given) == "label"
+        assert ann.choose(slow) == "surplus"
+        while me.get("/api/state")["state"]["waiting"]:
+            assert me.choose(me.pair()) == "label"
+        assert page.process.wait(60) == 0
+        told = page.out.read_text()
+    assert f"judged      {pairs} of {pairs} pairs" in told
+    assert main(["verify", "c"]) == 0
 
 
 @pytest.mark.slow

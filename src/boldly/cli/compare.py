@@ -149,8 +149,11 @@ def _command(a: str, b: str, output: Path | None, where: "Place") -> str:
     return shlex.join(words)
 
 
-def _rules(config: "ComparisonConfig", budget: int | None = None) -> "Rules":
-    """What the page needs to know: pairs of the account "evaluation", as long as the `budget` lasts."""
+def _rules(config: "ComparisonConfig") -> "Rules":
+    """What the page needs to know: pairs of the account "evaluation", as long as the money lasts.
+
+    Labels have no limit of their own: there is one for each pair, and what comes second to a pair takes none away.
+    """
     from boldly.ledger import Budget
     from boldly.ledger.sql.desk import Rules
     from boldly.oracles.people import planted_records
@@ -158,7 +161,7 @@ def _rules(config: "ComparisonConfig", budget: int | None = None) -> "Rules":
     options = config.oracle.options
     planted = options.get("planted")
     return Rules(
-        budgets={"evaluation": Budget(budget, config.money)},
+        budgets={"evaluation": Budget(None, config.money)},
         prices={"evaluation": options.get("price", 0.0)},
         accounts=("evaluation",),
         seed=config.seed,
@@ -236,7 +239,7 @@ def _serve(folder: Path, config: "ComparisonConfig", who: "People", where: "Plac
 
         if not left():
             return
-        rules = _rules(config, ledger.spent("evaluation").labels + left())
+        rules = _rules(config)
         desk = Desk(ledger, rules)
         state = remembered(lambda: Stage("labelling" if left() else "ended"))
         me, key, options = admit(desk, who), key_of(folder), config.oracle.options
