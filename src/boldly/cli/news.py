@@ -3,26 +3,36 @@
 from pathlib import Path
 
 from boldly.cli.view import interval
+from boldly.errors import StorageError
 from boldly.metrics import read
 from boldly.progress import Record
 
 
 class News:
-    """Lines about the iterates of the run in `run`, each once; those that are there at first in one line."""
+    """Lines about the iterates of the run in `run`, each once; those that are there at first in one line.
+
+    Where the file of metrics is broken that is a line too, once; what came meanwhile is told when it is whole again.
+    """
 
     def __init__(self, run: Path) -> None:
         self._metrics = run / "metrics.jsonl"
         self._size = -1
-        self._told = 0
+        self._told: int | None = None
+        self._trouble = ""
 
     def look(self) -> list[str]:
         """What is new since the last look."""
         size = self._metrics.stat().st_size if self._metrics.is_file() else 0
         if size == self._size:
             return []
-        records = read(self._metrics)
-        new = records[self._told :] if self._size >= 0 else records[-1:]
-        self._size, self._told = size, len(records)
+        self._size = size
+        try:
+            records = read(self._metrics)
+        except StorageError as error:
+            before, self._trouble = self._trouble, str(error)
+            return [] if before == self._trouble else [f"note: no news of iterates for now: {error}"]
+        new = records[-1:] if self._told is None else records[self._told :]
+        self._told, self._trouble = len(records), ""
         return [_line(record, records[0]) for record in new]
 
 
