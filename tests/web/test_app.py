@@ -190,14 +190,27 @@ def test_strength_and_reason_are_stored(page):
 def test_the_state_says_what_the_model_waits_for(loop, wanted, message):
     settings = Settings("runs/tiny", KEY, frozenset(), state=lambda: loop, dashboard=dict)
     tally = Tally(mine=1, labels=20, budget=100, waiting=wanted, wanted=wanted)
-    assert state_of(tally, loop, settings, Pace()).message == message
+    assert state_of(tally, loop, settings, Pace(), owner=True).message == message
+
+
+def test_only_the_owner_is_told_where_the_run_is(page):
+    """Neither what the API says nor the page itself has the directory, which may be the path of somebody's home."""
+    told = {"run": "/home/ann/runs/secret", "state": lambda: Stage("stopped")}
+    ann, ben = (page.client(who, **told) for who in (page.ann, page.ben))
+    message = ann.get("/api/state").json()["state"]["message"]
+    assert message == "nobody trains at the moment: `boldly label /home/ann/runs/secret` starts it"
+    assert "/home/ann/runs/secret" in ann.get("/dashboard").text
+    message = ben.get("/api/state").json()["state"]["message"]
+    assert message == "nobody trains at the moment; whoever shared the link can start it"
+    for path in ("/", "/api/pair", "/dashboard", "/nothing"):
+        assert "secret" not in ben.get(path).text
 
 
 @pytest.mark.parametrize(("wanted", "message"), [(3, "3 pairs are left to compare"), (1, "1 pair is left to compare")])
 def test_where_nothing_is_trained_the_state_says_what_is_left(wanted, message):
     settings = Settings("c", KEY, frozenset(), state=lambda: Stage("labelling"), dashboard=dict, compares=True)
     tally = Tally(mine=1, labels=20, budget=23, waiting=wanted, wanted=wanted)
-    assert state_of(tally, settings.state(), settings, Pace()).message == message
+    assert state_of(tally, settings.state(), settings, Pace(), owner=False).message == message
 
 
 def test_how_long_it_takes_follows_the_labels_that_came():

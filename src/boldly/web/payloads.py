@@ -192,8 +192,8 @@ class Pace:
         return None if labels <= before else wanted * (now - since) / (labels - before)
 
 
-def state_of(tally: Tally, loop: Stage, settings: Settings, pace: Pace) -> State:
-    """How far the run is, and in a sentence what the model waits for."""
+def state_of(tally: Tally, loop: Stage, settings: Settings, pace: Pace, *, owner: bool) -> State:
+    """How far the run is, and in a sentence what the model waits for; only its owner is told what the run is called."""
     eta = pace.eta(tally.labels, tally.wanted)
     return State(
         mine=tally.mine,
@@ -203,16 +203,18 @@ def state_of(tally: Tally, loop: Stage, settings: Settings, pace: Pace) -> State
         wanted=tally.wanted,
         eta_seconds=eta if loop.phase == "labelling" and tally.wanted else None,
         phase=loop.phase,
-        message=_message(tally, loop, settings),
+        message=_message(tally, loop, settings, owner=owner),
     )
 
 
-def _message(tally: Tally, loop: Stage, settings: Settings) -> str:
+def _message(tally: Tally, loop: Stage, settings: Settings, *, owner: bool) -> str:
     match loop.phase:
         case "labelling" if settings.compares:
             return f"{tally.wanted} {'pair is' if tally.wanted == 1 else 'pairs are'} left to compare"
         case "ended":
             return "all labels of this run are there; thank you"
+        case "stopped" if not owner:
+            return "nobody trains at the moment; whoever shared the link can start it"
         case "stopped":
             return f"nobody trains at the moment: `boldly label {settings.run}` starts it"
         case "learning":

@@ -86,7 +86,7 @@ def add_api(app: FastAPI, desk: Desk, settings: Settings) -> None:
         return None if lease is None else pair_of(lease, me, settings.key)
 
     def state(me: Annotator) -> State:
-        return state_of(desk.tally(me), settings.state(), settings, pace)
+        return state_of(desk.tally(me), settings.state(), settings, pace, owner=me.owner)
 
     @app.get("/api/pair", response_model=NextPair)
     def pair(me: Me, holding: Holding = []) -> Response:  # noqa: B006 - FastAPI reads the default
@@ -176,23 +176,24 @@ def add_pages(app: FastAPI, settings: Settings, door: Door) -> None:
     @app.get("/", include_in_schema=False)
     def label(me: Me) -> Response:
         """The labelling page; what it shows comes through the API."""
-        return _page("label", settings, me)
+        return _page("label", settings, me, run=door.cookie)
 
     @app.get("/dashboard", include_in_schema=False)
     def dashboard(owner: Owner) -> Response:
         """The dashboard of whoever runs this."""
-        return _page("dashboard", settings, owner)
+        return _page("dashboard", settings, owner, run=settings.run)
 
     @app.get("/favicon.ico", include_in_schema=False)
     def icon() -> Response:
         return Response(status_code=204)
 
 
-def _page(name: str, settings: Settings, annotator: Annotator) -> Response:
+def _page(name: str, settings: Settings, annotator: Annotator, *, run: str) -> Response:
+    """A page as a person opens it; `run` tells the run from others, on the labelling page without its directory."""
     template = templates().get_template(f"{name}.html.jinja")
     return HTMLResponse(
         template.render(
-            run=settings.run,
+            run=run,
             name=annotator.name,
             owner=annotator.owner,
             confirm=settings.confirm,
