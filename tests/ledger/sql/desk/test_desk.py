@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import jaxtyping
 import pytest
 
 from boldly.errors import InvalidInput
@@ -153,8 +154,9 @@ def test_a_key_has_to_be_one(runs: Runs, key: str):
 @pytest.mark.parametrize(
     "wrong", [{"action": "left"}, {"action": ""}, {"seconds": -1.0}, {"seconds": float("nan")}], ids=str
 )
-def test_what_is_no_choice_is_refused(runs: Runs, wrong: dict[str, object]):
-    """Case 72: nothing is stored, and the pair is still theirs."""
+def test_what_is_no_choice_is_refused(runs: Runs, monkeypatch: pytest.MonkeyPatch, wrong: dict[str, object]):
+    """Case 72: nothing is stored, and the pair is still theirs. Outside of tests types are not checked at run time."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
     run = runs()
     ann = run.desk.admit("Ann")
     lease = run.lease(ann)

@@ -82,6 +82,16 @@ def test_an_open_vote_keeps_its_price(runs: Runs):
     assert run.ledger.labels()[0].price == 1.0
 
 
+@pytest.mark.parametrize("price", [2 / 3, 1 / 6, 0.07, 6e-10])
+def test_a_price_of_any_fineness_is_paid_to_everybody(runs: Runs, price: float):
+    """Money is counted in billionths: what three people are paid is what was reserved for three."""
+    run = runs(queries=1, overlap=3, prices={"training": price}, budgets={"training": Budget(1, 3 * round(price, 9))})
+    people = [run.desk.admit(name) for name in ("Ann", "Ben", "Eve")]
+    assert [run.choose(who, run.lease(who)).outcome for who in people] == ["vote", "vote", "label"]
+    assert run.ledger.spent().money == pytest.approx(3 * round(price, 9), abs=1e-12)
+    assert run.ledger.spent().open == 0
+
+
 @pytest.mark.parametrize("late", [False, True])
 def test_a_label_told_from_elsewhere_settles_what_waits_for_votes(runs: Runs, late: bool):
     """`boldly tell` came first: the votes that were paid for are surplus, and no attempt stays open."""

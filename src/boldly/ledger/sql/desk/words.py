@@ -18,6 +18,8 @@ label still waits for, took the place of what the same person said before, chang
 
 Order = Literal["ab", "ba"]
 
+_PLACES = 9
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -44,7 +46,8 @@ class Rules:
         return self.budgets.get(account, Budget(None))
 
     def price(self, account: Account) -> float:
-        return self.prices.get(account, 0.0)
+        """What one answer costs, in the billionths that money is counted in: so many of them are as many times that."""
+        return round(self.prices.get(account, 0.0), _PLACES)
 
 
 @dataclass(frozen=True, slots=True)
