@@ -87,7 +87,9 @@ def test_links_are_personal_stay_and_end(a_run: Callable[..., Path], capsys: pyt
         assert Person(first["owner"]).status("/api/dashboard") == 200
 
         assert main(["label", str(run), "--revoke", "ben", "--share", "dora", "--name", "owner"]) == 0
-        after = links_in(capsys.readouterr().out)
+        said = capsys.readouterr()
+        assert "ben has no link any more" in said.err
+        after = links_in(said.out)
         assert list(after) == ["owner", "ann", "cleo", "dora"]
         assert {after[name] for name in ("owner", "ann", "cleo")} <= set(first.values())
         assert ben.status("/api/state") in (401, 403)
@@ -168,8 +170,17 @@ def test_nobody_becomes_the_owner_by_a_name_that_has_a_link(
         desk.admit("ann")
     assert main(["label", str(run), "--no-train", "--name", "ann"]) == 2
     assert "ann has a link of this run, and would see the dashboard with it" in capsys.readouterr().err
-    assert main(["label", str(run), "--no-train", "--name", "zoe", "--share", "owner"]) == 2
-    assert "owner is who runs this" in capsys.readouterr().err
+    for flag in ("--share", "--revoke"):
+        assert main(["label", str(run), "--no-train", "--name", "zoe", flag, "owner"]) == 2
+        assert "owner is who runs this" in capsys.readouterr().err
+
+
+def test_another_login_is_no_second_owner(a_run: Callable[..., Path]):
+    run = a_run()
+    with closing(SqlLedger(run / "ledger.sqlite", exclusive=False)) as ledger:
+        Desk(ledger, rules(run)).admit("first", owner=True)
+    with only_serving(run, "--share", "ann") as page:
+        assert list(page.links) == ["first", "ann"]
 
 
 def test_a_run_that_others_label_is_refused(
@@ -181,6 +192,8 @@ def test_a_run_that_others_label_is_refused(
     assert "program" in said
     assert main(["label", str(tmp_path / "new"), "--no-train"]) == 2
     assert "is no run yet, and `--no-train` makes none" in capsys.readouterr().err
+    assert main(["label", str(tmp_path / "new"), "--revoke", "ann"]) == 2
+    assert "is no run yet, so nobody has a link to it" in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
 
 
@@ -265,7 +278,7 @@ def test_a_page_goes_on_without_a_training_that_is_killed(tmp_path: Path):
         me = Person(page.links["owner"])
         assert me.choose(me.pair()) == "label"
         os.kill(json.loads((run / "ledger.sqlite.lock").read_text())["pid"], signal.SIGKILL)
-        page.until(f"the training ended with {-signal.SIGKILL}, and the page goes on without it")
+        page.until("the training was killed (SIGKILL, as where memory runs out), and the page goes on without it")
         assert me.choose(me.pair()) == "label"
         wait_until(
             lambda: me.get("/api/state")["state"]["phase"] == "stopped",

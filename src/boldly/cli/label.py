@@ -59,6 +59,10 @@ def label(
     asked, who, where = wanted(run, further, config), people(name, share, revoke), place(host, port, url)
     if asked.new and no_train:
         raise InvalidInput(f"{asked.run} is no run yet, and `--no-train` makes none: leave it away.")
+    if asked.new and who.revoke:
+        raise InvalidInput(
+            f"{asked.run} is no run yet, so nobody has a link to it: name the run, or leave `--revoke` away."
+        )
     if not asked.new and _told_already(asked.run, who, port):
         return 0
     try:
@@ -103,6 +107,8 @@ def _told_already(run: Path, who: "People", port: int | None) -> bool:
         with closing(SqlLedger(ledger_of(run), exclusive=False)) as ledger:
             desk = Desk(ledger, about)
             me = admit(desk, who)
+            for name in who.revoke:
+                _say(f"{name} has no link any more; what was labelled with it is kept.")
             if page is not None:
                 print(listing(page.base, key_of(run), desk.annotators(), me))
         return page is not None

@@ -18,11 +18,15 @@ from boldly.ledger.sql.desk import Annotator, Desk
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """Who a command is about: the owner by name, those who are to have a link, and those whose link ends."""
+    """Who a command is about: the owner by name, those who are to have a link, and those whose link ends.
+
+    `named` says that the owner named themselves, and is not known by their login alone.
+    """
 
     owner: str
     share: tuple[str, ...] = ()
     revoke: tuple[str, ...] = ()
+    named: bool = True
 
 
 def people(owner: str | None, share: Sequence[str] | None, revoke: Sequence[str] | None) -> People:
@@ -32,19 +36,23 @@ def people(owner: str | None, share: Sequence[str] | None, revoke: Sequence[str]
     """
     me = annotator_of(owner if owner is not None else _login())
     assert me is not None
-    found = People(me, _names(share), _names(revoke))
+    found = People(me, _names(share), _names(revoke), named=owner is not None)
     for name in {*found.share, *found.revoke} & {me}:
         raise InvalidInput(f"{name} is your own name, whose link is yours: write `--name` with another for yourself.")
     return found
 
 
 def admit(desk: Desk, wanted: People) -> Annotator:
-    """Revoke and admit those who are named, and return the owner, admitted.
+    """Revoke and admit those who are named, and return the owner: whoever named themselves, else the first of the run.
 
     Raises `InvalidInput` for a name that nobody has, and where the owner's is somebody else's.
     """
     known = {one.name: one for one in desk.annotators()}
-    other = known.get(wanted.owner)
+    for name in wanted.revoke:
+        if name in known and known[name].owner:
+            raise InvalidInput(f"{name} is who runs this, and that link stays: write `--revoke` with another name.")
+    first = next((one for one in known.values() if one.owner and not one.revoked), None)
+    other = known.get(wanted.owner) if wanted.named or first is None else None
     if other is not None and not other.owner and not other.revoked:
         raise InvalidInput(
             f"{wanted.owner} has a link of this run, and would see the dashboard with it: write `--name` with another "
@@ -57,7 +65,7 @@ def admit(desk: Desk, wanted: People) -> Annotator:
         desk.revoke(name)
     for name in wanted.share:
         desk.admit(name)
-    return desk.admit(wanted.owner, owner=True)
+    return desk.admit(wanted.owner, owner=True) if wanted.named or first is None else first
 
 
 def summary(run: Path) -> str:

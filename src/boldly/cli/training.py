@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from signal import Signals
 from typing import Any, BinaryIO
 
 from boldly.cli.status import ended
@@ -154,10 +155,16 @@ class Trainer:
         code = child.code
         if code is None:
             return
-        if code == StorageError.exit_code and self.held:
-            self.child = None  # somebody was quicker
+        if code == StorageError.exit_code and self.held:  # somebody was quicker, and the run is as they made it
+            self.child, self.changes = None, False
+            self.words = ("--config", str(self.run / CONFIG_FILE), f"--output={self.run}")
         elif code in (0, BudgetSpent.exit_code) and _ended(self.run) is not None:
             self._tell(_done(self.run))
+        elif code < 0:
+            self._tell(
+                f"the training was killed ({Signals(-code).name}, as where memory runs out), and the page goes on "
+                "without it: answers are kept. Ctrl-C, and the same command trains again."
+            )
         else:
             lines = "\n".join(f"  {line}" for line in child.last_lines())
             self._tell(
@@ -183,10 +190,11 @@ class Trainer:
 def _done(run: Path) -> str:
     found = _ended(run) or {}
     short = f", as the money is spent ({found['short']})" if found.get("short") else ""
+    more = "money" if short else "budget"
     return (
         f"the run is done{short}: {found.get('labels')} of {found.get('budget')} labels. The model is in {run}/model, "
         f"and what each label bought in {run}/report.html. For more labels: Ctrl-C, then "
-        f"`boldly label {run} --budget N`."
+        f"`boldly label {run} --{more} N`."
     )
 
 
