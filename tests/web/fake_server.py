@@ -136,10 +136,9 @@ def app_of(fake: Fake) -> FastAPI:
 
     @app.get("/")
     def page() -> HTMLResponse:
-        given = {"run": "a-run", "name": "Ann", "owner": False, "confirm": False, "strength": False, "reason": False}
-        return HTMLResponse(
-            templates.get_template("label.html.jinja").render(**{**given, "guard": 150, **fake.settings})
-        )
+        given = {"run": "boldly-0a1b2c3d", "name": "Ann", "owner": False}
+        options = {"confirm": False, "strength": False, "reason": False, "guard": 150}
+        return HTMLResponse(templates.get_template("label.html.jinja").render(**{**given, **options, **fake.settings}))
 
     @app.get("/sentence")
     def sentence() -> HTMLResponse:
@@ -200,6 +199,12 @@ class Served:
             time.sleep(0.01)
         self.port = self._server.servers[0].sockets[0].getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}/"
+
+    def serves(self, fake: Fake) -> None:
+        """Serve another run at the same address."""
+        self.stop()
+        self.fake = fake
+        self.start()
 
     def stop(self) -> None:
         self._server.should_exit = True

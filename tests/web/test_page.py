@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from boldly.web.tokens import Claim, cookie_of, token_of
+from tests.support.desk_page import KEY, page_of
 from tests.support.xss import CORPUS
 from tests.web.fake_server import Fake, Served, serving
 
@@ -465,6 +467,38 @@ def test_an_answer_that_is_refused_gives_way_to_another_pair(visit, status: int)
     page.sees(1)
     assert "That pair is not on your page." in text_of(page.page, "#note")
     assert page.fake.chosen == []
+
+
+def test_a_kept_answer_is_sent_to_its_own_run_and_to_no_other_at_the_same_address(visit):
+    page = visit()
+    page.sees(0)
+    page.answers_in_vain("1")
+    page.page.close()
+    page.fake.broken = None
+    other = Fake(PAIRS, settings={"run": "boldly-ffffffff"})
+    page.served.serves(other)
+    page.page = page.tab()
+    page.sees(0)
+    page.press("9")
+    page.sees(1)
+    assert other.said() == [(0, "both_bad")]
+    assert page.kept() == 1
+    page.served.serves(page.fake)
+    page.page.reload()
+    page.sees(1)
+    assert page.fake.said() == [(0, "left")]
+    assert page.kept() == 0
+
+
+def test_runs_of_one_path_are_told_apart_by_their_keys(tmp_path):
+    with page_of(tmp_path) as page:
+        told = []
+        for key in (KEY, bytes(32)):
+            client = page.client(None, key=key)
+            client.cookies.set(cookie_of(key), token_of(key, Claim(page.ann.number, page.ann.generation)))
+            told += re.findall(r'data-run="([^"]*)"', client.get("/").text)
+        assert told == [cookie_of(KEY), cookie_of(bytes(32))]
+        assert told[0] != told[1]
 
 
 def test_a_kept_answer_that_is_refused_says_so_with_the_next_pair_and_before_it(visit):

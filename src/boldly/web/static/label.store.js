@@ -1,6 +1,7 @@
 // What this browser keeps: answers that nobody acknowledged yet, which tab shows which pair, and how text is shown.
 
 const { run, name } = document.body.dataset;
+// By the run's key: a run elsewhere may have the same path, and come to the same address.
 const HERE = `boldly:${run}:${name}:`;
 const OUTBOX = `${HERE}answer:`;
 const TABS = `${HERE}tabs`;
