@@ -391,6 +391,28 @@ def test_an_answer_survives_a_server_that_was_killed_and_started_again(visit):
     assert page.fake.said() == [(0, "right")]
 
 
+def test_a_page_whose_server_was_stopped_says_so_with_the_pair_and_notices_its_return(visit):
+    page = visit()
+    page.sees(0)
+    page.served.stop()
+    page.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # a heartbeat at once
+    banner = page.page.locator("#banner")
+    sync_api.expect(banner).to_contain_text("isn't being served at the moment")
+    sync_api.expect(banner).to_contain_text("If you answer meanwhile, that is kept on this machine")
+    assert page.page.title().startswith("No connection")
+    assert page.page.locator("#pair").is_visible()
+    page.press("u")
+    sync_api.expect(page.page.locator("#hint")).to_have_text("Nothing was undone: press u again.")
+    page.served.start()
+    sync_api.expect(banner).to_be_hidden(timeout=20_000)  # long before the next heartbeat of a lease of 300 s
+    page.served.stop()
+    page.press("1")
+    sync_api.expect(banner).to_contain_text("Your answer is kept on this machine")
+    page.served.start()
+    page.sees(1)
+    assert page.fake.said() == [(0, "left")]
+
+
 @pytest.mark.parametrize("status", [502, 429])
 def test_an_answer_is_sent_again_when_something_between_fails(visit, status: int):
     page = visit()

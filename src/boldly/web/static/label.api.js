@@ -1,6 +1,7 @@
 // What the page asks of its server.
 
 const PATIENCE = 15000;
+const AWAY = "The server can't be reached: this page isn't being served at the moment, or you are offline.";
 
 /** The server understood and said no: another try would be told the same. */
 export class Refused extends Error {
@@ -41,7 +42,7 @@ async function ask(path, options) {
     });
     answer = await response.json();
   } catch {
-    if (!response || response.ok) throw new Unreachable("The server can't be reached.", 0);
+    if (!response || response.ok) throw new Unreachable(AWAY, 0);
   } finally {
     clearTimeout(timer);
   }

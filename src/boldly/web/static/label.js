@@ -134,9 +134,10 @@ function plan() {
   }
   clearTimeout(beatTimer);
   if (queue.length) {
-    const third = Math.max(1, Math.min(...queue.map((pair) => pair.expires_in)) / 3);
+    const third = Math.min(...queue.map((pair) => pair.expires_in)) / 3;
+    const gap = Math.max(1, at("banner").hidden ? third : Math.min(third, LONGEST_WAIT));
     const since = (performance.now() - lastBeat) / 1000;
-    beatTimer = setTimeout(beat, Math.max(0.2, Math.min(third, third - since + 0.05)) * 1000);
+    beatTimer = setTimeout(beat, Math.max(0.2, Math.min(gap, gap - since + 0.05)) * 1000);
   } else {
     lastBeat = performance.now();
   }
@@ -176,8 +177,18 @@ function connected() {
 function disconnected(error) {
   if (sending) return;
   const locked = error instanceof Refused && (error.status === 401 || error.status === 403);
-  view.banner(locked ? LOCKED : `${error.message} Trying again by itself.`);
+  const kept = shown ? "If you answer meanwhile, that is kept on this machine and sent by itself." : "Trying again by itself.";
+  view.banner(locked ? LOCKED : `${error.message} ${kept}`);
   title();
+}
+
+/** Say that what a key asked for wasn't done; why nobody was there to do it stands in the banner. */
+function inVain(error, what, key) {
+  const refused = error instanceof Refused;
+  if (!refused) disconnected(error);
+  plan();
+  view.hint(together(refused && error.message, `${what}: press ${key} again.`));
+  view.announce(together(error.message, `${what}.`));
 }
 
 /** Wait before the same thing is sent again: longer each time, but not when there is a reason to try at once. */
@@ -304,8 +315,7 @@ async function undo() {
     }
   } catch (error) {
     if (error instanceof Refused) undoKey = null;
-    view.hint(`${error.message} Nothing was undone: press u again.`);
-    view.announce(`${error.message} Nothing was undone.`);
+    inVain(error, "Nothing was undone", "u");
   }
   undoing = false;
 }
@@ -324,8 +334,7 @@ async function flag() {
     view.hint("Flagged. The pair still waits for your choice.");
     view.announce("Flagged. The pair still waits for your choice.");
   } catch (error) {
-    view.hint(`${error.message} It wasn't flagged: press f again.`);
-    view.announce(`${error.message} It wasn't flagged.`);
+    inVain(error, "It wasn't flagged", "f");
   }
 }
 
