@@ -186,6 +186,7 @@ class Loop:
         """
         self.announce("learning")
         t, reference = self.t, self.reference
+        corrections = len(self.ledger.corrections())  # before the labels are read, which may be corrected meanwhile
         labels = known(self.ledger, before=t + 1)
         newest = tuple(label for label in labels if label.query.round == t)
         if not newest:
@@ -207,7 +208,7 @@ class Loop:
         )
         self.ledger.record_steps([Step(t, i, step.labels, step.taken, step.reason) for i, step in enumerate(steps)])
         # Before it is kept, so that no iterate is without: one that was recorded and not kept is made again, the same.
-        facts = {"reference": reference.name, **_summary(steps, candidates)}
+        facts = {"reference": reference.name, "corrections": corrections, **_summary(steps, candidates)}
         self.ledger.record_iterate(t + 1, name=self.policy.name, labels=len(labels), facts=facts)
         self.archive.keep(
             self.policy,

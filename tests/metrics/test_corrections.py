@@ -46,6 +46,13 @@ def test_each_verdict_answers_for_the_iterates_while_it_counted():
     assert found == [(1,), (), (3,)]
 
 
+def test_a_mind_changed_during_a_fit_had_taught_the_iterate_that_came_of_it():
+    """Iterate 2 was fitted when there was one correction, and kept when there were two."""
+    iterates = [Iterate(n, f"iterate-{n}", 4 * n, {"corrections": count}) for n, count in ((1, 0), (2, 1), (3, 2))]
+    found = changed([correction(0, 0, 1, Preference(0.0)), correction(1, 0, 1)], LABELS, iterates)
+    assert [one.learned for one in found] == [(1,), (2,)]
+
+
 def test_it_says_who_said_what_and_when():
     first, second = changed([correction(0, 2, 1), correction(1, 2, 1, Preference(0.0))], LABELS, ITERATES)
     assert (first.withdrawn, first.verdict, first.source, first.time) == (True, "abstention", "people:ann", "t0")

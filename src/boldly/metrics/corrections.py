@@ -29,29 +29,36 @@ def changed(
     """Every correction in order, and which iterates had learned from what it replaced.
 
     Iterate n learned from labels of the rounds before n, as many as were bought in those rounds when it was fitted,
-    whatever had been bought in rounds ahead. It learned from the verdict that a label had when the iterate was kept:
-    one that was being fitted while somebody changed their mind is counted to the later verdict. A verdict that says
-    nothing of the two teaches nothing, nor does one of another account than training. `training` are the labels in the
-    order of purchase, `iterates` in their own.
+    whatever had been bought in rounds ahead, each with the verdict that it had when that fit began: an iterate says how
+    many corrections there were by then. A verdict that says nothing of the two teaches nothing, nor does one of another
+    account than training. `training` are the labels in the order of purchase, `iterates` in their own.
     """
     if not corrections:
         return ()
     since: dict[str, int] = {}
+    seen = {each.number: _seen(each, place, corrections) for place, each in enumerate(iterates)}
     first = _first(training, iterates)
     silent = {label.query.id for label in training if preference_of(_at_first(label).verdict) is None}
     found: list[Changed] = []
     for one in corrections:
-        kept = iterates[since.get(one.query_id, 0) : one.iterates]
+        after = since.get(one.query_id, 0)
         taught = None if one.query_id in silent else first.get(one.query_id)
-        learned = tuple(each.number for each in kept if taught is not None and each.number >= taught)
+        there = () if taught is None else (number for number in seen if number >= taught)
+        learned = tuple(number for number in there if after <= seen[number] <= one.number)
         withdrawn = isinstance(one.verdict, Abstention) and bool(one.facts.get("withdrawn"))
         found.append(Changed(one.query_id, one.source, kind_of(one.verdict), withdrawn, learned, one.time))
-        since[one.query_id] = one.iterates
+        since[one.query_id] = one.number + 1
         if preference_of(one.verdict) is None:
             silent.add(one.query_id)
         else:
             silent.discard(one.query_id)
     return tuple(found)
+
+
+def _seen(iterate: Iterate, place: int, corrections: Sequence[Correction]) -> int:
+    """How many corrections there were when the fit of an iterate began; where it doesn't say, when it was kept."""
+    said = iterate.facts.get("corrections")
+    return said if isinstance(said, int) else sum(one.iterates <= place for one in corrections)
 
 
 def _first(training: Sequence[Label], iterates: Sequence[Iterate]) -> dict[str, int]:

@@ -111,7 +111,8 @@ def _record(iterate: int, ledger: Ledger, evaluation: Evaluation | None, seconds
     learned = known(ledger, before=iterate)
     labels = [label for label in learned if label.query.round == iterate - 1]
     facts = next((dict(kept.facts) for kept in ledger.iterates() if kept.number == iterate), {})
-    facts.pop("reference", None)
+    for name in ("reference", "corrections"):  # of the iterate, not of how it does
+        facts.pop(name, None)
     return Record(
         iterate=iterate,
         labels=len(learned),
