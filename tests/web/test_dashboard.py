@@ -22,11 +22,12 @@ from boldly.web.dashboard import SHARE, Dashboard, Paced
 from boldly.web.serving import listen, serve, url_of
 from boldly.web.settings import Stage
 from boldly.web.tokens import Claim, token_of
-from tests.support.desk_page import KEY, Page, page_of
+from tests.support.desk_page import KEY, Page, page_of, query
 from tests.support.xss import CORPUS
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 RULES = Rules(budgets={"training": Budget(100, 60.0)}, prices={"training": 0.5})
+COMPARING = Rules(budgets={}, prices={}, accounts=("evaluation",))
 
 
 class Clock:
@@ -37,6 +38,14 @@ class Clock:
 
     def __call__(self) -> float:
         return self.time
+
+
+@contextmanager
+def comparison(run: Path) -> Iterator[Page]:
+    """The page of three pairs that people judge in the account "evaluation"."""
+    with page_of(run, queries=0, accounts=("evaluation",), budgets={}, prices={}) as page:
+        page.ledger.ask([replace(query(number), account="evaluation") for number in range(3)])
+        yield page
 
 
 def dashboard_of(run: Path, page: Page, rules: Rules = RULES, **more: Any) -> Dashboard:
@@ -84,7 +93,7 @@ def test_before_anything_happened_it_says_so(page: Page, tmp_path: Path):
         ("Ben", False, False, 0),
     ]
     assert told["hint"]["finding"] == "nothing"
-    assert told["reward"] == {"kind": "win rate", "points": []}
+    assert told["reward"] == {"kind": "win rate", "points": [], "note": ""}
     assert (told["flags"], told["corrections"]) == ([], {"all": 0, "learned": 0, "newest": []})
 
 
@@ -139,6 +148,47 @@ def test_the_curve_is_of_held_out_reward_else_of_win_rate(page: Page, tmp_path: 
     told = dashboard()["reward"]
     assert told["kind"] == "reward"
     assert told["points"] == [{"labels": 32, "value": 0.5, "low": None, "high": None, "n": 1}]
+
+
+@pytest.mark.parametrize("broken", ['{"iterate": 0, "nonsense": 1}\n', "{\n"])
+def test_a_broken_line_of_metrics_is_a_note_and_people_go_on(page: Page, tmp_path: Path, broken: str):
+    metrics = tmp_path / "metrics.jsonl"
+    append(metrics, record(0, 0, [0.25, 0.75]))
+    whole = metrics.read_text()
+    metrics.write_text(whole + broken)
+    dashboard = dashboard_of(tmp_path, page, now=(clock := Clock()))
+    client = page.client(page.ann, dashboard=dashboard)
+    told = client.get("/api/dashboard")
+    assert told.status_code == 200
+    assert told.json()["reward"]["points"] == []
+    assert "metrics.jsonl, line 2" in told.json()["reward"]["note"]
+    assert [app.state.broken for app in page.apps.values()] == [None]
+    assert client.get("/api/pair").json()["pair"] is not None
+    metrics.write_text(whole)
+    clock.time = 100.0
+    assert [one["value"] for one in client.get("/api/dashboard").json()["reward"]["points"]] == [0.5]
+
+
+def test_it_begins_with_the_account_that_people_answer(tmp_path: Path):
+    """A trained run whose held-out answers people judge, and labels come from elsewhere; its hint stays."""
+    rules = replace(COMPARING, budgets={"training": Budget(100), "evaluation": Budget(9)})
+    with comparison(tmp_path) as page:
+        answer(page, page.ann, "a", "key-0")
+        told = dashboard_of(tmp_path, page, rules)()
+    assert [(one["name"], one["labels"], one["budget"]) for one in told["accounts"]] == [
+        ("evaluation", 1, 9),
+        ("training", 0, 100),
+    ]
+    assert told["hint"]["words"]
+
+
+def test_that_of_a_comparison_says_nothing_of_training(tmp_path: Path):
+    with comparison(tmp_path) as page:
+        answer(page, page.ann, "a", "key-0")
+        answer(page, page.ann, "b", "key-1")
+        told = dashboard_of(tmp_path, page, COMPARING, compares=True)()
+    assert [(one["name"], one["labels"]) for one in told["accounts"]] == [("evaluation", 2)]
+    assert (told["waiting"], told["compares"], told["hint"]["words"]) == (1, True, "")
 
 
 def test_the_hint_is_of_the_policy_against_its_reference(tmp_path: Path):
@@ -220,9 +270,10 @@ def _trained(number: int) -> Query:
 
 
 @contextmanager
-def served(run: Path, page: Page) -> Iterator[str]:
+def served(run: Path, page: Page, rules: Rules = RULES, *, compares: bool = False) -> Iterator[str]:
     """The address of the owner's link, served with the run's dashboard."""
-    settings = replace(page.settings, run=f"runs/{run.name}", dashboard=dashboard_of(run, page))
+    shown = dashboard_of(run, page, rules, compares=compares)
+    settings = replace(page.settings, run=f"runs/{run.name}", dashboard=shown, compares=compares)
     listener, stop, ready = listen("127.0.0.1", 0), threading.Event(), threading.Event()
     app = create_app(page.desk, settings)
     server = threading.Thread(
@@ -262,7 +313,8 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Page, str]]
             who = (page.ann, page.ann, page.ben, mallory)[number % 4]
             action = "a" if number % 7 else ("b", "tie", "both_bad")[number // 7 % 3]
             answer(page, who, action, f"key-{number}", seconds=2.0 + number % 7)
-        page.ledger.record_iterate(1, name="iterate-1", labels=44, facts={})
+        page.ledger.record_iterate(1, name="iterate-1", labels=0, facts={})
+        page.ledger.record_iterate(2, name="iterate-2", labels=44, facts={})
         page.desk.undo(page.ben, key="key-undo")
         lease = page.desk.lease(mallory)
         assert lease is not None
@@ -310,13 +362,44 @@ def test_it_shows_what_it_is_told_and_nothing_else_happens(visit: Visit):
     assert "apples-and-pears" in page.inner_text("h1")
     assert "of 100" in said
     assert "Better than the base model" in page.inner_text("#hint")
-    assert "iterate 1 had learned from what was said before" in said
+    assert "iterate 2 had learned from what was said before" in said
     assert "<img src=x onerror='window.pwned=1'>" in page.inner_text("#people")
     assert page.locator("#flags li").count() == 20
     assert page.locator("#plot circle").count() == 6
     assert page.evaluate("window.pwned") is None
     assert visit.complaints == []
     assert visit.foreign == []
+
+
+def test_that_of_a_comparison_is_about_its_pairs(browser: Any, tmp_path: Path):
+    with comparison(tmp_path) as page:
+        answer(page, page.ann, "a", "key-0")
+        with served(tmp_path, page, COMPARING, compares=True) as link:
+            visit = Visit(browser, link)
+            said = visit.page.inner_text("body")
+            assert visit.page.inner_text("#figures").split("\n")[:4] == ["labels", "1", "waiting", "2"]
+            assert visit.page.title() == "1 labels · boldly"
+            assert visit.page.inner_text("#doing") == "Pairs wait to be judged."
+            assert "train" not in said
+            assert not visit.page.is_visible("#stop")
+            assert visit.complaints == []
+            visit.context.close()
+
+
+def test_a_curve_that_can_not_be_read_is_a_note(browser: Any, tmp_path: Path):
+    (tmp_path / "metrics.jsonl").write_text("{\n")
+    with page_of(tmp_path) as page, served(tmp_path, page) as link:
+        visit = Visit(browser, link)
+        visit.page.wait_for_selector("#learned")
+        assert "metrics.jsonl, line 1 is not JSON" in visit.page.inner_text("#plot-words")
+        assert not visit.page.is_visible("#plot")
+        assert not visit.page.is_visible("#learned summary")
+        append(tmp_path / "metrics.jsonl", record(0, 0, [0.5, 0.7]))
+        (tmp_path / "metrics.jsonl").write_text((tmp_path / "metrics.jsonl").read_text()[2:])
+        visit.page.wait_for_selector("#plot circle")
+        assert "Now 0.60" in visit.page.inner_text("#plot-words")
+        assert visit.complaints == []
+        visit.context.close()
 
 
 def test_it_looks_again_by_itself(visit: Visit, team: tuple[Page, str]):

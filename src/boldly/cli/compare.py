@@ -251,7 +251,7 @@ def _serve(folder: Path, config: "ComparisonConfig", who: "People", where: "Plac
             key=key,
             hosts=where.names,
             state=state,
-            dashboard=Dashboard(folder, ledger, desk, rules, state),
+            dashboard=Dashboard(folder, ledger, desk, rules, state, compares=True),
             confirm=bool(options.get("confirm")),
             strength=bool(options.get("strength")),
             reason=bool(options.get("reason")),

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection
 
+from boldly.errors import StorageError
 from boldly.ledger import Budget
 from boldly.ledger.sql import SqlLedger
 from boldly.ledger.sql.desk import Choice, Desk, Rules, clock, leasing, reading
@@ -40,6 +41,8 @@ class Dashboard:
     Everything is read once: choices and labels in the order they came, a part at a time so that nobody who labels waits
     for long; figures of all of them are made anew when there are new ones, but never so often that it takes more than
     `SHARE` of the time. Safe in threads. Nothing but JSON is in the answer, and names and notes have nothing hidden.
+    The first of the accounts is one that people answer. Where finished models are compared, as `compares` says, there
+    is nothing to hint at, as none is trained.
     """
 
     def __init__(
@@ -50,9 +53,11 @@ class Dashboard:
         rules: Rules,
         state: Callable[[], Stage],
         *,
+        compares: bool = False,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._run, self._ledger, self._desk, self._rules, self._state, self._now = run, ledger, desk, rules, state, now
+        self._compares = compares
         self._lock = threading.Lock()
         self._choices: list[Choice] = []
         self._rounds = 0
@@ -62,7 +67,7 @@ class Dashboard:
         self._said: tuple[float, dict[str, Any]] | None = None
 
     def __call__(self) -> dict[str, Any]:
-        """What there is to see now. Raises `StorageError` as the ledger does."""
+        """What there is to see now. Raises `StorageError` as the ledger does, and for no other file."""
         with self._lock:
             if self._said is None or self._now() > self._said[0] + FRESH:
                 self._said = (self._now(), self._look())
@@ -75,6 +80,7 @@ class Dashboard:
         figures = self._people(len(self._choices))
         return {
             "run": flat(self._run.resolve().name),
+            "compares": self._compares,
             **self._progress(),
             "people": self._present(figures["people"]),
             "agreement": figures["agreement"],
@@ -94,10 +100,10 @@ class Dashboard:
     def _progress(self) -> dict[str, Any]:
         state, owner = self._state(), next(iter(self._desk.annotators()), None)
         tally = None if owner is None else self._desk.tally(owner)
-        accounts = []
-        for name in ACCOUNTS:
+        accounts, answered = [], self._rules.accounts
+        for name in sorted(ACCOUNTS, key=lambda name: name not in answered):
             spent, budget = self._ledger.spent(name), self._rules.budget(name)
-            if name == "training" or spent.labels or spent.money or budget != Budget(None):
+            if name in answered or spent.labels or spent.money or budget != Budget(None):
                 accounts.append(
                     {
                         "name": name,
@@ -161,7 +167,7 @@ class Dashboard:
         changes = changed(self._ledger.corrections(), labels, self._ledger.iterates())
         learned = [one for one in changes if one.learned]
         return {
-            "hint": {"finding": said.finding, "words": said.words},
+            "hint": {"finding": said.finding, "words": "" if self._compares else said.words},
             "corrections": {
                 "all": len(changes),
                 "learned": len(learned),
@@ -170,14 +176,19 @@ class Dashboard:
         }
 
     def _curve(self) -> dict[str, Any]:
-        records = read(self._run / METRICS)
+        """The points of the curve; none, and a note that says why, where the file of metrics can't be read."""
+        try:
+            records = read(self._run / METRICS)
+        except StorageError as error:
+            note = f"Labels are taken as before, but how the model does can't be read: {error}"
+            return {"kind": "win rate", "points": [], "note": flat(note, _LONGEST_NOTE)}
         kind = "reward" if any(one.evaluation and one.evaluation.reward for one in records) else "win rate"
         points = [
             {"labels": one.labels, **(_interval(value) or {})}
             for one in records
             if (value := _measured(one, kind)) is not None and math.isfinite(value.value)
         ]
-        return {"kind": kind, "points": points}
+        return {"kind": kind, "points": points, "note": ""}
 
 
 class Paced(Generic[T]):

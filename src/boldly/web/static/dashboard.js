@@ -14,6 +14,7 @@ const money = (value) => value.toLocaleString("en", { minimumFractionDigits: 2, 
 
 const ACCOUNTS = { training: "training", evaluation: "held-out evaluation", consistency: "checks of labels" };
 const WAYS = { learning: "The model is learning.", labelling: "The model waits for labels.", ended: "The run has ended.", stopped: "Nobody trains at the moment." };
+const COMPARING = { labelling: "Pairs wait to be judged.", ended: "Every pair is judged." };
 
 /** An element with text, and perhaps a quiet line below it; nothing that is told is ever read as HTML. */
 function element(name, text = "", { note = "", kind = "" } = {}) {
@@ -75,12 +76,13 @@ function beside(account) {
 }
 
 function showFigures(told) {
-  const [training, ...others] = told.accounts;
+  const [first, ...others] = told.accounts; // the first is one that people answer
   const here = told.people.filter((one) => one.here).map((one) => one.name);
+  const trains = first.name === "training";
   const shown = [
-    ["labels", count(training.labels), training.budget === null ? "" : `of ${count(training.budget)}`],
-    ["waiting", count(told.waiting), told.wanted ? `the model trains after ${count(told.wanted)} more` : ""],
-    ...(spends(training) ? [["money for training", money(training.money), training.limit === null ? "" : `of ${money(training.limit)}`]] : []),
+    [trains || told.compares ? "labels" : ACCOUNTS[first.name], count(first.labels), first.budget === null ? "" : `of ${count(first.budget)}`],
+    ["waiting", count(told.waiting), trains && told.wanted ? `the model trains after ${count(told.wanted)} more` : ""],
+    ...(spends(first) ? [[told.compares ? "money" : `money for ${ACCOUNTS[first.name]}`, money(first.money), first.limit === null ? "" : `of ${money(first.limit)}`]] : []),
     ["labelling now", count(here.length), here.slice(0, 3).join(", ") + (here.length > 3 ? " and others" : "")],
     ...others.map((one) => [ACCOUNTS[one.name], count(one.labels), beside(one)]),
   ];
@@ -96,14 +98,14 @@ function showFigures(told) {
     }),
   );
   const bar = at("bar");
-  bar.hidden = !training.budget;
-  if (training.budget) {
-    bar.max = training.budget;
-    bar.value = training.labels;
+  bar.hidden = !first.budget;
+  if (first.budget) {
+    bar.max = first.budget;
+    bar.value = first.labels;
   }
-  const words = WAYS[told.phase] ?? "";
+  const words = (told.compares ? COMPARING : WAYS)[told.phase] ?? "";
   if (at("doing").textContent !== words) at("doing").textContent = words;
-  document.title = `${count(training.labels)}${training.budget === null ? "" : ` of ${count(training.budget)}`} labels · boldly`;
+  document.title = `${count(first.labels)}${first.budget === null ? "" : ` of ${count(first.budget)}`} labels · boldly`;
 }
 
 function showHint({ finding, words }) {
@@ -115,9 +117,15 @@ function showHint({ finding, words }) {
 
 // --- what it learned -----------------------------------------------------------------------------------------------
 
-function showCurve({ kind, points: found }) {
-  at("learned").hidden = !found.length;
-  if (!found.length) return;
+function showCurve({ kind, points: found, note }) {
+  at("learned").hidden = !found.length && !note;
+  at("plot").toggleAttribute("hidden", !found.length); // SVG has no property for it
+  at("curve").closest("details").hidden = !found.length;
+  if (!found.length) {
+    at("learned-title").textContent = "On held-out prompts";
+    at("plot-words").textContent = note;
+    return;
+  }
   const show = kind === "reward" ? number : percent;
   const last = found[found.length - 1];
   at("learned-title").textContent = kind === "reward" ? "Reward on held-out prompts" : "Win rate against the base model, on held-out prompts";
