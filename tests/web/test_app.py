@@ -184,7 +184,8 @@ def test_strength_and_reason_are_stored(page):
         (Stage("learning", 16), 3, "the model is learning from 16 labels; the next pairs come by themselves"),
         (Stage("learning", 1), 3, "the model is learning from 1 label; the next pairs come by themselves"),
         (Stage("ended"), 0, "all labels of this run are there; thank you"),
-        (Stage("stopped"), 5, "nobody trains at the moment: `boldly label runs/tiny` starts it"),
+        (Stage("ended"), 4, "this run has ended, as what it may spend is spent; thank you"),
+        (Stage("stopped"), 5, "nobody trains at the moment: Ctrl-C, and `boldly label runs/tiny` again, starts it"),
     ],
 )
 def test_the_state_says_what_the_model_waits_for(loop, wanted, message):
@@ -198,7 +199,7 @@ def test_only_the_owner_is_told_where_the_run_is(page):
     told = {"run": "/home/ann/runs/secret", "state": lambda: Stage("stopped")}
     ann, ben = (page.client(who, **told) for who in (page.ann, page.ben))
     message = ann.get("/api/state").json()["state"]["message"]
-    assert message == "nobody trains at the moment: `boldly label /home/ann/runs/secret` starts it"
+    assert message == "nobody trains at the moment: Ctrl-C, and `boldly label /home/ann/runs/secret` again, starts it"
     assert "/home/ann/runs/secret" in ann.get("/dashboard").text
     message = ben.get("/api/state").json()["state"]["message"]
     assert message == "nobody trains at the moment; whoever shared the link can start it"

@@ -211,12 +211,14 @@ def _message(tally: Tally, loop: Stage, settings: Settings, *, owner: bool) -> s
     match loop.phase:
         case "labelling" if settings.compares:
             return f"{tally.wanted} {'pair is' if tally.wanted == 1 else 'pairs are'} left to compare"
+        case "ended" if tally.wanted:
+            return "this run has ended, as what it may spend is spent; thank you"
         case "ended":
             return "all labels of this run are there; thank you"
         case "stopped" if not owner:
             return "nobody trains at the moment; whoever shared the link can start it"
         case "stopped":
-            return f"nobody trains at the moment: `boldly label {settings.run}` starts it"
+            return f"nobody trains at the moment: Ctrl-C, and `boldly label {settings.run}` again, starts it"
         case "learning":
             counted = "1 label" if loop.labels == 1 else f"{loop.labels} labels"
             return f"the model is learning from {counted}; the next pairs come by themselves"

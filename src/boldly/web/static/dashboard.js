@@ -81,7 +81,7 @@ function showFigures(told) {
   const trains = first.name === "training";
   const shown = [
     [trains || told.compares ? "labels" : ACCOUNTS[first.name], count(first.labels), first.budget === null ? "" : `of ${count(first.budget)}`],
-    ["waiting", count(told.waiting), trains && told.wanted ? `the model trains after ${count(told.wanted)} more` : ""],
+    ["waiting", count(told.waiting), trains && told.wanted && told.phase !== "ended" ? `the model trains after ${count(told.wanted)} more` : ""],
     ...(spends(first) ? [[told.compares ? "money" : `money for ${ACCOUNTS[first.name]}`, money(first.money), first.limit === null ? "" : `of ${money(first.limit)}`]] : []),
     ["labelling now", count(here.length), here.slice(0, 3).join(", ") + (here.length > 3 ? " and others" : "")],
     ...others.map((one) => [ACCOUNTS[one.name], count(one.labels), beside(one)]),
