@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from boldly.errors import InvalidInput
-from boldly.metrics.anytime import anytime_interval, log_capital
+from boldly.metrics.anytime import anytime_interval
+
+
+def log_capital(values: list[float], mean: float, error: float, horizon: int | None = None) -> np.ndarray:
+    """log K+_t(mean) after each value, as it is written in the paper, whose v_t are `spread`."""
+    x, t = np.array(values), np.arange(1, len(values) + 1)
+    spread = (0.25 + np.cumsum((x - (0.5 + np.cumsum(x)) / (t + 1)) ** 2)) / (t + 1)
+    before = np.array([0.25, *spread[:-1]])
+    bets = np.sqrt(2 * math.log(1 / error) / (before * (t * np.log(t + 1) if horizon is None else horizon)))
+    return np.cumsum(np.log(1 + np.minimum(bets, 0.5 / mean) * (x - mean)))
 
 
 def fell_out(values: np.ndarray, mean: float, error: float, sides: str = "both") -> bool:
@@ -13,24 +22,6 @@ def fell_out(values: np.ndarray, mean: float, error: float, sides: str = "both")
     low = sides != "high" and max(log_capital(values.tolist(), mean, share)) >= -math.log(share)
     high = sides != "low" and max(log_capital((1 - values).tolist(), 1 - mean, share)) >= -math.log(share)
     return bool(low or high)
-
-
-def plain_capital(values: list[float], mean: float, error: float) -> list[float]:
-    """K+ of one value after the other, as it is written in the paper."""
-    capital, found = 1.0, []
-    for t, x in enumerate(values, start=1):
-        means = [(0.5 + sum(values[:i])) / (i + 1) for i in range(1, t)]
-        spread = (0.25 + sum((values[i] - means[i]) ** 2 for i in range(t - 1))) / t
-        bet = math.sqrt(2 * math.log(1 / error) / (spread * t * math.log(t + 1)))
-        capital *= 1 + min(bet, 0.5 / mean) * (x - mean)
-        found.append(math.log(capital))
-    return found
-
-
-def test_the_capital_is_the_papers():
-    values = [1.0, 0.0, 0.5, 1.0, 1.0, 0.25, 0.0, 1.0]
-    for mean in (0.05, 0.4, 0.9):
-        assert log_capital(values, mean, 0.025) == pytest.approx(plain_capital(values, mean, 0.025))
 
 
 @pytest.mark.parametrize("p", [0.5, 0.8, 0.97])
@@ -88,20 +79,25 @@ def test_under_drift_it_lies_below_the_greatest_and_above_the_least():
     assert left / 300 <= 0.1
 
 
-def test_the_ends_are_where_the_capital_is_reached():
-    draw = np.random.default_rng(1)
+@pytest.mark.parametrize("horizon", [None, 20, 400])
+@pytest.mark.parametrize("p", [None, 0.5, 0.95])
+def test_the_ends_are_where_the_papers_capital_is_reached(horizon: int | None, p: float | None):
+    """Of uniform values, and of coins."""
+    draw, ends = np.random.default_rng(1), 0
     for n in (1, 2, 7, 60, 400):
-        values = draw.random(n).tolist()
+        values = (draw.random(n) if p is None else (draw.random(n) < p).astype(float)).tolist()
         turned = [1 - x for x in values]
-        found = anytime_interval(values, error=0.05)
+        found = anytime_interval(values, error=0.05, horizon=horizon)
         assert found.low <= found.value <= found.high
         limit, step = math.log(40), 1e-9
         if found.low > 0:
-            assert log_capital(values, found.low - step, 0.025)[-1] >= limit
-            assert log_capital(values, found.low + step, 0.025)[-1] < limit
+            assert log_capital(values, found.low - step, 0.025, horizon)[-1] >= limit
+            assert log_capital(values, found.low + step, 0.025, horizon)[-1] < limit
         if found.high < 1:
-            assert log_capital(turned, 1 - found.high - step, 0.025)[-1] >= limit
-            assert log_capital(turned, 1 - found.high + step, 0.025)[-1] < limit
+            assert log_capital(turned, 1 - found.high - step, 0.025, horizon)[-1] >= limit
+            assert log_capital(turned, 1 - found.high + step, 0.025, horizon)[-1] < limit
+        ends += (found.low > 0) + (found.high < 1)
+    assert ends >= 3
 
 
 @pytest.mark.parametrize("n", [4, 10, 100])

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
 from typing import Literal
 
 from boldly.errors import InvalidInput
@@ -56,14 +55,6 @@ def anytime_interval(
     return Interval(mean, min(low, mean), max(high, mean), len(values))
 
 
-def log_capital(values: Sequence[float], mean: float, error: float, horizon: int | None = None) -> list[float]:
-    """log K+_t(mean) after each value, of a gambler who says that the values lie above `mean`.
-
-    K- of values below it is K+ of 1 - values at 1 - mean. `error` is that of this side alone: it sets the bets.
-    """
-    return list(accumulate(_gains(values, _bets(values, error, horizon), mean)))
-
-
 def _bets(values: Sequence[float], error: float, horizon: int | None) -> list[float]:
     """l_t, from the values before t alone."""
     found: list[float] = []
@@ -77,6 +68,7 @@ def _bets(values: Sequence[float], error: float, horizon: int | None) -> list[fl
 
 
 def _gains(values: Sequence[float], bets: Sequence[float], mean: float) -> Iterator[float]:
+    """log K+_t(mean) - log K+_{t-1}(mean) of each value; K- is K+ of 1 - values at 1 - mean."""
     most = CUT / mean if mean > 0.0 else math.inf
     log1p = math.log1p
     return (log1p((bet if bet < most else most) * (x - mean)) for x, bet in zip(values, bets, strict=True))
