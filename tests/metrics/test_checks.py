@@ -69,6 +69,12 @@ def test_what_says_nothing_of_the_two_is_left_out():
     assert [found.share.n for found in checks(training, audit).between] == [1]
 
 
+def test_what_several_people_said_together_is_no_source_of_its_own():
+    asked = query(0)
+    alone, joint = label(again(asked), A, "people:ann"), label(asked, B, "people", {"annotators": 2, "said": ["a", "b"]})
+    assert checks([joint], [alone]) == checks([], [alone])
+
+
 def test_a_soft_label_counts_as_the_side_it_leans_to():
     one, two = query(0), query(1)
     found = checks([label(one, Preference(0.6)), label(two, Preference(0.5))], [label(one, A, "ann")])
