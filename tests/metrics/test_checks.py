@@ -71,7 +71,7 @@ def test_what_says_nothing_of_the_two_is_left_out():
 
 def test_what_several_people_said_together_is_no_source_of_its_own():
     asked = query(0)
-    alone, joint = label(again(asked), A, "people:ann"), label(asked, B, "people", {"annotators": 2, "said": ["a", "b"]})
+    alone, joint = label(again(asked), A, "people:ann"), label(asked, B, "people", {"annotators": 2})
     assert checks([joint], [alone]) == checks([], [alone])
 
 

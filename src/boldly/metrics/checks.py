@@ -87,8 +87,9 @@ def checks(training: Sequence[Label], consistency: Sequence[Label]) -> Checks:
 
     Two labels are of one pair where prompt and both responses are the same, either way round. A preference counts as
     the side it leans to, one of 1/2 as a tie; both-bad verdicts and abstentions say nothing of the two and are left
-    out, as is what several people said together: no source of its own. Of several labels that a source gave to a pair the first stands for it beside others, and the first two are
-    compared for its consistency, so that a pair counts once; the intervals hold where pairs are independent.
+    out, as is what several people said together: they are no source of its own. Of several labels that a source gave to
+    a pair the first stands for it beside others, and the first two are compared for its consistency, so that a pair
+    counts once; the intervals hold where pairs are independent.
     """
     said = (label for label in (*training, *consistency) if label.facts.get("annotators", 1) == 1)
     labels = [label for label in said if _leaning(label) is not None]
