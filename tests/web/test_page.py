@@ -355,6 +355,39 @@ def test_enter_confirms_only_where_that_is_asked(visit):
     assert page.fake.said() == [(0, "right"), (1, "left"), (2, "skip"), (3, "tie")]
 
 
+def test_a_key_after_a_click_of_the_mouse_means_what_it_means_without_one(visit):
+    page = visit(settings={"confirm": True, "reason": True})
+    page.sees(0)
+    page.page.get_by_label("Why?").click()
+    page.page.get_by_role("button", name="Answer 1").click()
+    page.press("Enter")
+    page.sees(1)
+    page.press("2", "Enter")
+    page.sees(2)
+    page.page.get_by_role("button", name="As written").click()
+    page.press("2", "Enter")
+    page.sees(3)
+    assert page.page.locator(".written").count() == 3
+    page.page.get_by_role("button", name="Answer 1").click()
+    page.press("2", "Enter")
+    page.sees(4)
+    page.page.get_by_role("button", name="Keys").click()
+    page.page.get_by_role("button", name="Close").click()
+    page.press("0", "Enter")
+    page.sees(5)
+    assert [choice for _, choice in page.fake.said()] == ["left", "right", "right", "right", "tie"]
+
+
+def test_space_after_a_click_of_the_mouse_stores_nothing(visit):
+    page = visit()
+    page.sees(0)
+    page.page.get_by_role("button", name="Tie").click()
+    page.sees(1)
+    page.press(" ")
+    page.page.wait_for_timeout(300)
+    assert page.fake.said() == [(0, "tie")]
+
+
 def test_a_reason_and_a_strength_are_sent_and_typing_chooses_nothing(visit):
     page = visit(settings={"strength": True, "reason": True})
     page.sees(0)

@@ -375,6 +375,12 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// What a mouse presses takes no focus: it would answer Enter and Space in place of the page, on this pair and the next.
+document.addEventListener("mousedown", (event) => {
+  if (event.button !== 0 || !event.target.closest("body > :not(dialog) :is(button, a, summary)")) return;
+  event.preventDefault();
+  at(shown ? "question" : "rest-title").focus({ preventScroll: true });
+});
 for (const button of document.querySelectorAll("[data-choice]")) {
   const { choice } = button.dataset;
   // Enter on the button that is picked already (a click of no mouse) confirms it.
