@@ -40,6 +40,7 @@ class Fake:
     leases: dict[str, int] = field(default_factory=dict)
     chosen: list[dict[str, Any]] = field(default_factory=list)
     undone: list[dict[str, Any]] = field(default_factory=list)
+    undoings: dict[str, tuple[str, str]] = field(default_factory=dict)
     flags: list[dict[str, Any]] = field(default_factory=list)
     beats: list[list[str]] = field(default_factory=list)
     expired: set[str] = field(default_factory=set)
@@ -98,13 +99,18 @@ class Fake:
         answer = {"outcome": "label", "repeated": repeated, "pair": self.next(body["holding"]), "state": self.state()}
         return JSONResponse(answer)
 
-    def undo(self) -> dict[str, Any]:
+    def undo(self, key: str) -> dict[str, Any]:
+        again = self.undoings.get(key)
+        if again is not None:
+            lease, was = again
+            return {"pair": self.pair(lease, was) if lease in self.leases else None, "state": self.state()}
         if not self.chosen:
             return {"pair": None, "state": self.state()}
         last = self.chosen.pop()
         self.undone.append(last)
         lease = f"again-{len(self.asked)}-{last['pair']}"
         self.leases[lease] = last["pair"]
+        self.undoings[key] = lease, last["choice"]
         return {"pair": self.pair(lease, last["choice"]), "state": self.state()}
 
     def beat(self, leases: list[str]) -> dict[str, Any]:
@@ -158,8 +164,9 @@ def app_of(fake: Fake) -> FastAPI:
 
     @app.post("/api/undo")
     def undo(body: dict[str, Any]) -> dict[str, Any]:
+        time.sleep(fake.slow)
         with fake.lock:
-            return fake.undo()
+            return fake.undo(body["key"])
 
     @app.post("/api/flag")
     def flag(body: dict[str, Any]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ PAIRS = [(f"Prompt number {i}.", f"Left *answer* {i}.", f"Right answer {i}.") fo
 LONG = "\n\n".join(f"Paragraph {i}. " + "The harbour lay still, and nobody spoke of the storm. " * 6 for i in range(30))
 ARABIC = "\u0645\u0631\u062d\u0628\u0627 \u0628\u0643"
 GUARD = 150
+UNKNOWN = "Whether that was undone isn't known yet: press u again."
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +71,15 @@ class Visit:
         self.fake.broken = 502
         page.keyboard.press(key)
         sync_api.expect(page.locator("#banner")).to_contain_text("kept on this machine")
+
+    def loses_the_reply_of(self, path: str) -> None:
+        """Let the next request of this path arrive, and its reply not."""
+
+        def lose(route: Any) -> None:
+            route.fetch()
+            route.abort()
+
+        self.page.route(f"**{path}", lose, times=1)
 
     def kept(self) -> int:
         """How many answers this browser keeps, as nobody acknowledged them."""
@@ -283,18 +293,76 @@ def test_undo_while_the_answers_of_two_tabs_are_sent_again_takes_the_later_one_b
 
 def test_undo_again_and_again_goes_back_and_returns_what_is_too_much(visit):
     page = visit()
+    for number in range(9):
+        page.sees(number)
+        page.press("1")
+    page.sees(9)
+    for number in reversed(range(9)):
+        page.press("u")
+        page.sees(number)
+    until(lambda: len(page.fake.leases) <= 8)
+    for number in range(11):
+        page.sees(number)
+        page.press("2")
+    until(lambda: page.fake.said() == [(number, "right") for number in range(11)])
+
+
+def test_what_is_chosen_while_an_answer_is_taken_back_does_not_count(visit):
+    page = visit()
+    page.sees(0)
+    page.press("1")
+    page.sees(1)
+    page.fake.slow = 0.4
+    page.press("u")
+    page.page.wait_for_timeout(120)
+    page.press("2")
+    sync_api.expect(page.page.locator("#hint")).to_have_text("One moment: your last answer is being taken back.")
+    page.sees(0)
+    page.page.wait_for_timeout(600)
+    assert page.fake.said() == []
+    page.press("2")
+    page.sees(1)
+    assert page.fake.said() == [(0, "right")]
+
+
+def test_each_press_of_undo_takes_one_back_however_fast_they_come(visit):
+    page = visit()
     for number in range(4):
         page.sees(number)
         page.press("1")
     page.sees(4)
-    for number in (3, 2, 1, 0):
-        page.press("u")
+    page.fake.slow = 0.3
+    page.press("u", "u", "u")
+    page.sees(1)
+    page.page.wait_for_timeout(600)
+    assert page.fake.said() == [(0, "left")]
+
+
+@pytest.mark.parametrize("between", [[], ["9"], ["9", "9"], ["9", "9", "9"]])
+def test_an_undo_whose_reply_was_lost_is_not_done_twice(visit, between: list[str]):
+    """Pairs 0 and 1 are answered, 1 is taken back in secret; 2, 3 and then 1 again may be answered before the next u."""
+    page = visit()
+    for number in range(2):
         page.sees(number)
-    until(lambda: len(page.fake.leases) <= 3)
-    for number in range(6):
-        page.sees(number)
-        page.press("2")
-    until(lambda: page.fake.said() == [(number, "right") for number in range(6)])
+        page.press("1")
+    page.sees(2)
+    until(lambda: len(page.fake.leases) == 2)
+    page.loses_the_reply_of("/api/undo")
+    page.press("u")
+    sync_api.expect(page.page.locator("#hint")).to_have_text(UNKNOWN)
+    for key in between:
+        page.page.wait_for_timeout(GUARD + 200)
+        page.press(key)
+        page.page.wait_for_timeout(300)
+    before = page.fake.said()
+    page.press("u")
+    sync_api.expect(page.page.locator("#hint")).to_have_text("Undone.")
+    page.page.wait_for_timeout(300)
+    shown = text_of(page.page, "#prompt")
+    said = {0: [], 1: [], 2: [(3, "both_bad")], 3: [(1, "both_bad")]}[len(between)]
+    assert page.fake.said() == [each for each in before if each not in said]
+    assert (0, "left") in page.fake.said()
+    assert PAIRS[said[0][0] if said else 1][0] in shown
 
 
 def test_raw_and_formatted_for_all_texts_at_once_and_remembered(visit):
@@ -435,7 +503,7 @@ def test_a_page_whose_server_was_stopped_says_so_with_the_pair_and_notices_its_r
     assert page.page.title().startswith("No connection")
     assert page.page.locator("#pair").is_visible()
     page.press("u")
-    sync_api.expect(page.page.locator("#hint")).to_have_text("Nothing was undone: press u again.")
+    sync_api.expect(page.page.locator("#hint")).to_have_text(UNKNOWN)
     page.served.start()
     sync_api.expect(banner).to_be_hidden(timeout=20_000)  # long before the next heartbeat of a lease of 300 s
     page.served.stop()
@@ -462,12 +530,7 @@ def test_an_answer_is_sent_again_when_something_between_fails(visit, status: int
 def test_an_answer_that_was_stored_but_not_acknowledged_is_one_label(visit):
     page = visit()
     page.sees(0)
-
-    def lose(route: Any) -> None:
-        route.fetch()
-        route.abort()
-
-    page.page.route("**/api/choice", lose, times=1)
+    page.loses_the_reply_of("/api/choice")
     page.press("1")
     page.sees(1)
     assert page.fake.said() == [(0, "left")]

@@ -4,6 +4,7 @@ import { Refused, get, post } from "./label.api.js";
 import { forgetTime, look, secondsOf } from "./label.clock.js";
 import { actionOf } from "./label.keys.js";
 import * as store from "./label.store.js";
+import { answeredSince, cancelUndo, undoAll, undoing, wantUndo } from "./label.undo.js";
 import * as view from "./label.view.js";
 
 const data = document.body.dataset;
@@ -13,6 +14,7 @@ const together = (...sentences) => sentences.filter(Boolean).join(" ");
 const wait = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
 
 const LONGEST_WAIT = 15; // seconds between two tries of sending
+const MOST_HERE = 8; // pairs on this page, those included that were taken back
 const POLLS = [2, 2, 2, 3, 5, 8, 10]; // seconds between two looks for a pair
 const LOCKED = "Your link doesn't open this page any more. Open your personal link again; what you answered is kept on this machine.";
 
@@ -25,11 +27,8 @@ let appeared = 0;
 let picked = null; // a choice that waits to be confirmed
 let sending = null; // the answer that is on its way
 let fetching = false;
-let undoing = false;
-let undoNext = false; // what is being sent was a slip
 let told = ""; // what went wrong, until the next pair is shown with it
 let raw = store.prefersRaw();
-let undoKey = null;
 let polls = 0;
 let pollTimer = 0;
 let beatTimer = 0;
@@ -39,7 +38,7 @@ let wake = () => {};
 // --- pairs ---------------------------------------------------------------------------------------------------------
 
 const leases = () => queue.map((pair) => pair.lease);
-const holding = (without) => [...new Set([...leases(), ...store.elsewhere()])].filter((lease) => lease !== without).slice(0, 8);
+const holding = (without) => [...new Set([...leases(), ...store.elsewhere()])].filter((lease) => lease !== without).slice(0, MOST_HERE);
 
 function adopt(pair, first = false) {
   if (!pair || leases().includes(pair.lease)) return;
@@ -182,7 +181,7 @@ function disconnected(error) {
   title();
 }
 
-/** Say that what a key asked for wasn't done; why nobody was there to do it stands in the banner. */
+/** Say what became of what a key asked for, as it wasn't seen done; why nobody was there to do it stands in the banner. */
 function inVain(error, what, key) {
   const refused = error instanceof Refused;
   if (!refused) disconnected(error);
@@ -243,9 +242,8 @@ async function handIn(records) {
   }
   view.announce(together(told, stored, queue.length && "Next pair."));
   show();
-  const slip = undoNext && stored;
-  undoNext = false;
-  if (slip) await undo();
+  if (!stored) cancelUndo();
+  await takeBack();
   more();
 }
 
@@ -254,6 +252,10 @@ async function handIn(records) {
 function ready() {
   if (sending) {
     view.hint("One moment: your last answer isn't stored yet.");
+    return false;
+  }
+  if (undoing()) {
+    view.hint("One moment: your last answer is being taken back.");
     return false;
   }
   return shown !== null;
@@ -282,42 +284,40 @@ function send(choice) {
   store.keep(record);
   view.pick(choice);
   view.saving(true);
-  undoKey = null;
+  answeredSince();
   handIn([record]);
 }
 
-async function undo() {
-  if (undoing) return;
-  if (sending) {
-    undoNext = true;
-    view.hint("That will be undone as soon as it is stored.");
+function undo() {
+  wantUndo();
+  if (sending) view.hint("That will be undone as soon as it is stored.");
+  else takeBack();
+}
+
+async function takeBack() {
+  try {
+    await undoAll(() => shown, tookBack);
+  } catch (error) {
+    inVain(error, error instanceof Refused ? "Nothing was undone" : "Whether that was undone isn't known yet", "u");
+  }
+}
+
+function tookBack(answer) {
+  learn(answer);
+  connected();
+  if (!answer.pair) {
+    view.hint("There is nothing to undo.");
+    view.announce("There is nothing to undo.");
     return;
   }
-  undoing = true;
-  undoKey ??= store.newKey();
-  try {
-    const answer = await post("/api/undo", { key: undoKey });
-    undoKey = null;
-    learn(answer);
-    connected();
-    if (!answer.pair) {
-      view.hint("There is nothing to undo.");
-      view.announce("There is nothing to undo.");
-    } else {
-      discard([answer.pair.lease]);
-      adopt(answer.pair, true);
-      const spare = queue.splice(3).map((pair) => pair.lease);
-      if (spare.length) post("/api/release", { leases: spare }).catch(() => {});
-      view.announce(`Undone. The last pair again; you had said: ${view.nameOf(answer.pair.was ?? "skip")}.`);
-      view.hint("Undone.");
-      shown = null;
-      show();
-    }
-  } catch (error) {
-    if (error instanceof Refused) undoKey = null;
-    inVain(error, "Nothing was undone", "u");
-  }
-  undoing = false;
+  discard([answer.pair.lease]);
+  adopt(answer.pair, true);
+  const spare = queue.splice(MOST_HERE).map((pair) => pair.lease);
+  if (spare.length) post("/api/release", { leases: spare }).catch(() => {});
+  view.announce(`Undone. The last pair again; you had said: ${view.nameOf(answer.pair.was ?? "skip")}.`);
+  view.hint("Undone.");
+  shown = null;
+  show();
 }
 
 function openFlag() {
