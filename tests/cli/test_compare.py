@@ -218,6 +218,8 @@ def test_showing_loads_nothing_heavy(folder: Path):
     ("words", "expected"),
     [
         (["nowhere"], "nowhere holds no comparison"),
+        (["c", "--share", "zed"], "write the rest behind `boldly compare nets/alphanet nets/betanet --output c`"),
+        (["c", "--labels", "3"], "c alone shows what was found"),
         ([*MODELS, "-o", "c", "--seed", "3", "--no-serve"], "`seed` was 0 when c was begun"),
         (["nets/betanet", "nets/alphanet", "-o", "c", "--no-serve"], "c compares nets/alphanet with nets/betanet"),
         ([*MODELS, "-o", "c", "--budget", "3"], "--budget: is no option of `boldly compare`"),
@@ -239,7 +241,8 @@ def test_what_can_t_work(folder: Path, words: list[str], expected: str, capsys: 
 
 def test_what_was_begun_by_people_is_shown_at_any_time(folder: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["compare", "c"]) == 0
-    told = capsys.readouterr().out
+    told, said = capsys.readouterr()
+    assert "serves their page:\n  boldly compare nets/alphanet nets/betanet --output c" in said
     assert "judged      0 of" in told
     assert "not known, as nobody has said" in told
     assert main(["compare", *MODELS, "-o", "c", "--no-serve"]) == 3

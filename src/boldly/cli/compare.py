@@ -74,7 +74,22 @@ def compare(
     from boldly.cli.comparison_view import require_comparison, show
 
     if b is None:
-        show(Path(a), as_json=json)
+        optional = (
+            prompts,
+            labels,
+            max_tokens,
+            temperature,
+            seed,
+            overlap,
+            money,
+            output,
+            share,
+            revoke,
+            name,
+            port,
+            url,
+        )
+        _show(Path(a), json=json, more=bool(further) or open or no_serve or any(x is not None for x in optional))
         return 0
 
     from boldly.cli.label_people import people
@@ -99,6 +114,22 @@ def compare(
             f"{found.left} of {found.pairs} pairs wait for people; this serves their page:\n  {again}"
         )
     return 0
+
+
+def _show(folder: Path, *, json: bool, more: bool) -> None:
+    """Print what a comparison found and, where pairs wait for people, the line that serves their page.
+
+    Raises `InvalidInput` where `more` was asked for, which needs that line.
+    """
+    from boldly.cli.comparison_view import require_comparison, show
+
+    begun = require_comparison(folder)
+    goes_on = shlex.join(["boldly", "compare", begun.a.model, begun.b.model, "--output", str(folder)])
+    if more:
+        raise InvalidInput(f"{folder} alone shows what was found: write the rest behind `{goes_on}`.")
+    shown = show(folder, as_json=json)
+    if shown.left and begun.oracle.name == "people":
+        _say(f"{shown.left} of {shown.pairs} pairs wait for people; this serves their page:\n  {goes_on}")
 
 
 def draw(a: str, b: str, folder: Path, given: "Given", tell: Callable[[str], None]) -> None:
