@@ -50,7 +50,7 @@ def page_settings(run: Path, names: frozenset[str], ledger: SqlLedger, desk: Des
 
 def state_of(run: Path, ledger: Ledger) -> Stage:
     """What a run is doing, as people who label are told."""
-    phase = _PHASES[live_state(run).phase]
+    phase = _PHASES[live_state(run)]
     return Stage(phase, ledger.spent().labels if phase == "learning" else 0)
 
 

@@ -5,7 +5,6 @@ import os
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -16,36 +15,24 @@ Activity = Literal["sampling", "labelling", "learning", "evaluating"]
 Phase = Activity | Literal["ended", "stopped"]
 
 
-@dataclass(frozen=True, slots=True)
-class LoopState:
-    """What a run does, and the round that it does it in.
+def live_state(run: Path) -> Phase:
+    """What the run in a directory is doing, whatever a process wrote that is gone.
 
-    A run that nobody works at has "ended" where it has a result, else it is "stopped"; `holder_alive` says whether a
-    process holds it. A process that has just begun is sampling.
+    A run that nobody works at has "ended" where it has a result, else it is "stopped". A process that has just begun is
+    sampling.
     """
-
-    phase: Phase
-    round: int
-    holder_alive: bool
-
-
-def live_state(run: Path) -> LoopState:
-    """What the run in a directory is doing. What a process wrote that is gone tells the round alone."""
     lock = run / f"{LEDGER_FILE}.lock"
-    said = _read(run / STATE_FILE)
-    number = said.get("round")
-    round = number if isinstance(number, int) else 0
     if not is_held(lock):
-        return LoopState("ended" if (run / "result.json").exists() else "stopped", round, holder_alive=False)
-    holder = _read(lock)
+        return "ended" if (run / "result.json").exists() else "stopped"
+    said, holder = _read(run / STATE_FILE), _read(lock)
     current = bool(holder) and all(said.get(key) == value for key, value in holder.items())
     doing = [activity for activity in get_args(Activity) if current and activity == said.get("phase")]
-    return LoopState(doing[0] if doing else "sampling", round, holder_alive=True)
+    return doing[0] if doing else "sampling"
 
 
-def tell_state(run: Path, phase: Activity, round: int) -> None:
+def tell_state(run: Path, phase: Activity) -> None:
     """Write down what this process is doing in a run, for `live_state`; where it can't be written, nobody is told."""
-    row = {"phase": phase, "round": round, "pid": os.getpid(), "host": socket.gethostname()}
+    row = {"phase": phase, "pid": os.getpid(), "host": socket.gethostname()}
     partial = run / f"{STATE_FILE}.tmp"
     with suppress(OSError):
         try:

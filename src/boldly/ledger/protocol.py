@@ -80,7 +80,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Iterate:
-    """A frozen policy that was kept: its place in the run, its name, and how many labels had been bought by then."""
+    """A frozen policy that was kept: its place in the run, its name, and how many labels it was learned from."""
 
     number: int
     name: str

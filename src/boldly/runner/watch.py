@@ -38,7 +38,7 @@ class Watch:
     current: Phase = "starting"
     since: float = field(default_factory=time.monotonic)
     iterate: int = 0
-    _shown: tuple[Activity, int] | None = field(default=None, init=False)
+    _shown: Activity | None = field(default=None, init=False)
     _judged: set[int] = field(default_factory=set, init=False)
 
     def phase(self, phase: Phase) -> None:
@@ -101,9 +101,9 @@ class Watch:
     def _show(self) -> None:
         """Tell those who look at the run's directory what is going on, where that has changed."""
         activity = _ACTIVITIES.get(self.current, cast(Activity, self.current))
-        if self._shown != (activity, self.iterate):
-            self._shown = activity, self.iterate
-            tell_state(self.run.root, activity, self.iterate)
+        if self._shown != activity:
+            self._shown = activity
+            tell_state(self.run.root, activity)
 
 
 def _record(iterate: int, ledger: Ledger, evaluation: Evaluation | None, seconds: Mapping[str, float]) -> Record:
