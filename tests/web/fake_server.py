@@ -27,7 +27,8 @@ def shown(text: str) -> dict[str, Any]:
 
 @dataclass
 class Fake:
-    """Pairs in order, leases of one person, choices as they came; `broken` is the status every request is given."""
+    """Pairs in order, leases of one person, choices as they came; `broken` is the status every request is given,
+    with the sentence `excuse`."""
 
     pairs: list[tuple[str, str, str]]
     settings: dict[str, Any] = field(default_factory=dict)
@@ -36,6 +37,7 @@ class Fake:
     phase: str = "labelling"
     message: str = "the model trains when 12 more are labelled"
     broken: int | None = None
+    excuse: str = "nothing goes at the moment."
     slow: float = 0.0
     leases: dict[str, int] = field(default_factory=dict)
     chosen: list[dict[str, Any]] = field(default_factory=list)
@@ -135,7 +137,7 @@ def app_of(fake: Fake) -> FastAPI:
         if path.startswith("/api/"):
             fake.asked.append(f"{request.method} {path}")
             if fake.broken is not None:
-                return refusal(fake.broken, "nothing goes at the moment.")
+                return refusal(fake.broken, fake.excuse)
         response = await go_on(request)
         response.headers["Content-Security-Policy"] = SECURITY
         return response

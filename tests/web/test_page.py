@@ -563,12 +563,16 @@ def test_an_answer_is_sent_by_the_next_page_if_this_one_is_closed(visit):
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_link_that_was_withdrawn_keeps_the_answer_and_says_what_to_do(visit, status: int):
-    page = visit()
+def test_a_link_that_was_withdrawn_keeps_the_answer_and_says_what_the_server_says(visit, status: int):
+    page = visit(excuse="this link was withdrawn; Ann can give you a new one.")
     page.sees(0)
     page.fake.broken = status
+    said = "This link was withdrawn; Ann can give you a new one. What you answered is kept on this machine."
+    page.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # a heartbeat at once
+    sync_api.expect(page.page.locator("#banner p")).to_have_text(said)
     page.press("1")
-    sync_api.expect(page.page.locator("#banner")).to_contain_text("personal link")
+    sync_api.expect(page.page.locator("#banner button")).to_be_visible()
+    sync_api.expect(page.page.locator("#banner p")).to_have_text(said)
     page.fake.broken = None
     page.page.reload()
     page.sees(1)
@@ -734,6 +738,13 @@ def test_without_a_pair_the_page_waits_calmly_and_goes_on_by_itself(visit):
     page.sees(1)
     assert rest.is_hidden()
     assert page.fake.said() == [(0, "left")]
+
+
+def test_the_pairs_that_wait_for_others_are_told_as_such(visit):
+    page = visit(pairs=PAIRS[:3], most=0)
+    sync_api.expect(page.page.locator("#rest-more")).to_have_text(
+        "The pairs that still wait are on other pages, were skipped, or want somebody else's answer."
+    )
 
 
 def test_a_run_that_ended_says_thank_you_and_undo_still_works(visit):

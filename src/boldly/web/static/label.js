@@ -16,8 +16,8 @@ const wait = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000)
 const LONGEST_WAIT = 15; // seconds between two tries of sending
 const MOST_HERE = 8; // pairs on this page, those included that were taken back
 const POLLS = [2, 2, 2, 3, 5, 8, 10]; // seconds between two looks for a pair
-const LOCKED = "Your link doesn't open this page any more. Open your personal link again; what you answered is kept on this machine.";
-
+const locked = (error) => error instanceof Refused && (error.status === 401 || error.status === 403);
+const shutOut = (error) => `${error.message} What you answered is kept on this machine.`;
 const RAN_OUT = "The time for that pair ran out.";
 
 const queue = []; // the pairs on this page; the first is the one to be judged
@@ -85,7 +85,7 @@ function rest() {
     return;
   }
   const theirs = state.wanted > 0 && state.waiting > 0 && state.phase === "labelling";
-  const more = theirs ? "The pairs that still wait are on other pages, or were skipped." : "";
+  const more = theirs ? "The pairs that still wait are on other pages, were skipped, or want somebody else's answer." : "";
   const [first, second] = state.phase === "labelling" ? ["no pair waits for you", state.message] : state.message.split(/[;:] (.*)/);
   const text = together(told, second && `${view.sentence(second)}.`);
   view.showRest(view.sentence(first), text, more, state.phase !== "stopped");
@@ -175,9 +175,8 @@ function connected() {
 
 function disconnected(error) {
   if (sending) return;
-  const locked = error instanceof Refused && (error.status === 401 || error.status === 403);
   const kept = shown ? "If you answer meanwhile, that is kept on this machine and sent by itself." : "Trying again by itself.";
-  view.banner(locked ? LOCKED : `${error.message} ${kept}`);
+  view.banner(locked(error) ? shutOut(error) : `${error.message} ${kept}`);
   title();
 }
 
@@ -192,11 +191,10 @@ function inVain(error, what, key) {
 
 /** Wait before the same thing is sent again: longer each time, but not when there is a reason to try at once. */
 async function pause(tries, error) {
-  const locked = error instanceof Refused;
-  const seconds = Math.max(error.seconds ?? 0, locked ? 2 * LONGEST_WAIT : Math.min(LONGEST_WAIT, 2 ** tries));
+  const seconds = Math.max(error.seconds ?? 0, locked(error) ? 2 * LONGEST_WAIT : Math.min(LONGEST_WAIT, 2 ** tries));
   const early = new Promise((done) => (wake = done));
   const kept = `${error.message} Your answer is kept on this machine and is sent again by itself.`;
-  view.banner(locked ? LOCKED : kept, () => wake());
+  view.banner(locked(error) ? shutOut(error) : kept, () => wake());
   title();
   await Promise.race([wait(seconds * (0.8 + 0.4 * Math.random())), early]);
 }
@@ -211,7 +209,7 @@ async function deliver(record) {
       learn(answer);
       return answer;
     } catch (error) {
-      if (error instanceof Refused && error.status !== 401 && error.status !== 403) {
+      if (error instanceof Refused && !locked(error)) {
         store.forget(record.key);
         return { refused: error.message };
       }
