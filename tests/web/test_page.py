@@ -722,6 +722,42 @@ def test_a_reload_shows_the_same_pair_and_takes_no_further_lease(visit):
     assert len(page.fake.leases) <= 3
 
 
+def test_a_tab_that_is_closed_gives_its_pairs_back_and_no_others(visit):
+    page = visit(most=4)
+    page.sees(0)
+    until(lambda: len(page.fake.leases) == 2)
+    other = page.tab()
+    page.sees(2, other)
+    until(lambda: len(page.fake.leases) == 4)
+    other.close()
+    until(lambda: sorted(page.fake.leases.values()) == [0, 1])
+    page.press("1")
+    page.sees(1)
+    assert page.fake.said() == [(0, "left")]
+
+
+def test_a_tab_that_is_closed_keeps_what_it_answered_and_what_was_taken_back(visit):
+    page = visit()
+    page.sees(0)
+    page.press("9")
+    page.sees(1)
+    page.press("u")
+    page.sees(0)
+    again = next(iter(lease for lease, pair in page.fake.leases.items() if pair == 0))
+    page.page.reload()
+    page.sees(0)
+    assert again in page.fake.leases
+    page.page.route("**/api/choice", lambda route: route.abort())
+    page.press("1")
+    sync_api.expect(page.page.locator("#banner")).to_contain_text("kept on this machine")
+    page.page.close()
+    time.sleep(0.5)
+    assert list(page.fake.leases) == [again]
+    page.page = page.tab()
+    page.sees(1)
+    assert page.fake.said() == [(0, "left")]
+
+
 def test_without_a_pair_the_page_waits_calmly_and_goes_on_by_itself(visit):
     page = visit(pairs=PAIRS[:1])
     page.sees(0)

@@ -24,8 +24,13 @@ export const get = (path, name, values) => {
   return ask(values.length ? `${path}?${query}` : path, {});
 };
 
-export const post = (path, body) =>
-  ask(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+export const post = (path, body, options = {}) =>
+  ask(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body), ...options });
+
+/** Give pairs back, be it the last thing that the page does: those that can't be, expire. */
+export const release = (leases) => {
+  if (leases.length) post("/api/release", { leases }, { keepalive: true }).catch(() => {});
+};
 
 async function ask(path, options) {
   const stop = new AbortController();

@@ -1,6 +1,6 @@
 // Pair after pair: an answer is stored before the next pair is shown, and none is lost when the network is.
 
-import { Refused, get, post } from "./label.api.js";
+import { Refused, get, post, release } from "./label.api.js";
 import { forgetTime, look, secondsOf } from "./label.clock.js";
 import { actionOf } from "./label.keys.js";
 import * as store from "./label.store.js";
@@ -39,6 +39,12 @@ let wake = () => {};
 
 const leases = () => queue.map((pair) => pair.lease);
 const holding = (without) => [...new Set([...leases(), ...store.elsewhere()])].filter((lease) => lease !== without).slice(0, MOST_HERE);
+
+/** The pairs that nobody judges when this page is left: a reload is given them again, but not soon what was taken back. */
+function unjudged() {
+  const kept = [...store.elsewhere(), ...store.unsent().map((record) => record.lease)];
+  return queue.filter((pair) => !pair.was && !kept.includes(pair.lease)).map((pair) => pair.lease);
+}
 
 function adopt(pair, first = false) {
   if (!pair || leases().includes(pair.lease)) return;
@@ -310,8 +316,7 @@ function tookBack(answer) {
   }
   discard([answer.pair.lease]);
   adopt(answer.pair, true);
-  const spare = queue.splice(MOST_HERE).map((pair) => pair.lease);
-  if (spare.length) post("/api/release", { leases: spare }).catch(() => {});
+  release(queue.splice(MOST_HERE).map((pair) => pair.lease));
   view.announce(`Undone. The last pair again; you had said: ${view.nameOf(answer.pair.was ?? "skip")}.`);
   view.hint("Undone.");
   shown = null;
@@ -407,7 +412,10 @@ addEventListener("online", () => {
   wake();
   more();
 });
-addEventListener("pagehide", store.leave);
+addEventListener("pagehide", ({ persisted }) => {
+  store.leave();
+  if (!persisted) release(unjudged());
+});
 addEventListener("pageshow", (event) => event.persisted && location.reload());
 setInterval(() => store.claim(leases()), 20000);
 
