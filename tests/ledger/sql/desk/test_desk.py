@@ -176,6 +176,12 @@ def test_a_key_is_for_one_thing(runs: Runs):
     assert lease is not None
     with pytest.raises(InvalidInput, match="something else"):
         run.desk.choose(ann, lease.token, key="undone", action="a")
+    run.desk.flag(ann, lease.token, key="flagged")
+    for key in ("chosen", "undone"):
+        with pytest.raises(InvalidInput, match="something else"):
+            run.desk.flag(ann, lease.token, key=key)
+    with pytest.raises(InvalidInput, match="something else"):
+        run.desk.choose(ann, lease.token, key="flagged", action="a")
 
 
 def test_a_pair_goes_on_when_its_lease_expires(runs: Runs):

@@ -60,10 +60,12 @@ class Pair:
     """What was said of one query. `told` is whether it has a label."""
 
     said: dict[str, str] = field(default_factory=dict)
+    voted: set[str] = field(default_factory=set)
     paid: set[str] = field(default_factory=set)
     skips: set[str] = field(default_factory=set)
     told: bool = False
     corrected: int = 0
+    cost: float = 0.0
 
 
 @dataclass
@@ -111,7 +113,7 @@ class Model:
         pair = self.pairs[query]
         if pair.told:
             return PRICE if self.withdrawn(query) and who not in pair.paid else None
-        return None if pair.paid else PRICE * self.overlap
+        return None if pair.voted else PRICE * self.overlap
 
     def room(self, costs: Sequence[float]) -> bool:
         labels = self.labels + len(self.open) + len(costs)
@@ -137,14 +139,35 @@ class Model:
         pair, holders = self.pairs[query], [self.pages[token].who for token in self.on_page(query=query)]
         if pair.told:
             return self.withdrawn(query) and not holders
-        if who in pair.said or who in holders:
+        if who in pair.said or who in holders or self.ripe(query):
             return False
-        return who in pair.paid or len(pair.paid) + len({*holders} - pair.paid) < self.overlap
+        return who in pair.voted or len(pair.voted) + len({*holders} - pair.voted) < self.overlap
+
+    def ripe(self, query: str) -> bool:
+        """Whether a label waits for nobody: all votes stand, or all were given, and nobody has theirs to give again."""
+        pair, holders = self.pairs[query], {self.pages[token].who for token in self.on_page(query=query)}
+        if pair.told or len(pair.voted) < self.overlap:
+            return False
+        return len(pair.said) >= self.overlap or not holders & pair.voted
+
+    def settle(self, query: str) -> None:
+        del self.open[query]
+        self.money += self.pairs[query].cost
+        self.labels += 1
+        self.pairs[query].told = True
+
+    def sweep(self) -> None:
+        """What the desk does first, whoever comes."""
+        for asked, pair in self.pairs.items():
+            if self.ripe(asked):
+                self.settle(asked)
+                pair.corrected += not pair.said
 
     def lease(self, who: str, query: str, token: str) -> None:
         self.pages[token] = Page(who, query, self.now + SECONDS)
 
     def choose(self, who: str, token: str, action: str) -> str:
+        self.sweep()
         page, alive = self.pages[token], self.alive(token)
         for each in self.on_page(who, page.query):
             self.pages[each].standing = False
@@ -157,16 +180,23 @@ class Model:
         others = {*pair.said} - {who}
         if who in pair.said and not alive:
             return "kept"
+        if who in pair.voted and pair.told and len(others) >= self.overlap:
+            return "kept"
         if who in pair.paid:
-            if pair.told and len(others) >= self.overlap:
-                return "kept"
-            self._hear(pair, who, action)
-            return "corrected"
+            return self._instead(query, who, action)
         if not alive and not self.admits(query, who) and not (pair.told and pair.said):
             return "kept"
         if pair.told:
-            return self._again(pair, who, action, counts=not others, query=query, alive=alive)
+            return self._again(pair, who, action, counts=not others or who in pair.voted, query=query, alive=alive)
         return self._vote(query, who, action, PRICE)
+
+    def _instead(self, query: str, who: str, action: str) -> str:
+        """In place of what the same person said before."""
+        self._hear(self.pairs[query], who, action)
+        if not self.ripe(query):
+            return "corrected"
+        self.settle(query)
+        return "label"
 
     def _vote(self, query: str, who: str, action: str, price: float) -> str:
         pair = self.pairs[query]
@@ -175,21 +205,19 @@ class Model:
             if not self.room([bound]):
                 return "kept"
             self.open[query] = bound
-            pair.cost = 0.0  # type: ignore[attr-defined]
-        pair.cost += price  # type: ignore[attr-defined]
-        pair.paid.add(who)
+        pair.cost += min(price, (self.open[query] - pair.cost) / max(1, self.overlap - len(pair.voted)))
+        pair.voted.add(who)
+        if price:
+            pair.paid.add(who)
         pair.said[who] = action
-        if len(pair.paid) < self.overlap:
+        if not self.ripe(query):
             return "vote"
-        del self.open[query]
-        self.money += pair.cost  # type: ignore[attr-defined]
-        self.labels += 1
-        pair.told = True
+        self.settle(query)
         return "label"
 
     def _again(self, pair: Pair, who: str, action: str, *, counts: bool, query: str, alive: bool) -> str:
         """An answer to a query that has a label."""
-        if not alive and not counts:
+        if not alive:
             # Beside all that is on a page, whatever this query costs.
             promised = {
                 page.query: cost
@@ -199,12 +227,13 @@ class Model:
             if not self.room([PRICE, *promised.values()]):
                 return "kept"
         if not self.room([PRICE]):
-            return "kept"
+            return self._instead(query, who, action) if who in pair.voted else "kept"
         self.labels += 1
         self.surplus += 1
         self.money += PRICE
         if not counts:
             return "surplus"
+        pair.voted.add(who)
         pair.paid.add(who)
         self._hear(pair, who, action)
         return "label"
@@ -220,7 +249,7 @@ class Model:
             if self.withdrawn(query):
                 self._hear(pair, who, "skip")
                 return "corrected"
-            if not pair.told and who not in pair.paid and self._vote(query, who, "skip", 0.0) != "kept":
+            if not pair.told and who not in pair.voted and self._vote(query, who, "skip", 0.0) != "kept":
                 return "label" if pair.told else "vote"
         pair.skips.add(who)
         return "skipped"
@@ -231,14 +260,14 @@ class Model:
         pair.corrected += pair.told
 
     def undo(self, who: str) -> Event | None:
-        """Take back the newest choice, and return it; None where it can't be."""
+        """Take back the newest choice that can be, and return it; None where there is none."""
+        self.sweep()
         mine = [event for event in self.events if event.who == who and not event.undone]
         mine = [event for event in mine if event.outcome in ("label", "vote", "corrected", "skipped")]
+        mine = [event for event in mine if not self._gone(event.query, who, skipped=event.outcome == "skipped")]
         if not mine or len(self.on_page(who)) >= 12:
             return None
         event, pair = mine[-1], self.pairs[mine[-1].query]
-        if self._gone(event.query, who, skipped=event.outcome == "skipped"):
-            return None
         event.undone = True
         if who in pair.said:
             del pair.said[who]
@@ -256,7 +285,7 @@ class Model:
         others = {self.pages[token].who for token in self.on_page(query=query)} - {who}
         if skipped and pair.told:
             return bool(others) or not self.withdrawn(query)
-        return len((others | pair.paid if skipped else others) - {who}) >= self.overlap
+        return len((others | pair.voted if skipped else others) - {who}) >= self.overlap
 
     def verdict(self, query: str) -> Verdict:
         """What the label of a query says: the mean of those who prefer, unless most say otherwise."""
@@ -304,7 +333,8 @@ class Machine(RuleBasedStateMachine):
 
     def open_desks(self) -> None:
         budget = Budget(self.model.labels_limit, self.model.money_limit)
-        rules = Rules({"training": budget}, {"training": PRICE}, seed=3, overlap=self.overlap, lease_seconds=SECONDS)
+        overlap = self.model.overlap
+        rules = Rules({"training": budget}, {"training": PRICE}, seed=3, overlap=overlap, lease_seconds=SECONDS)
         self.desks = [Desk(ledger, rules, clock=self.hand) for ledger in self.ledgers]
 
     def key(self) -> str:
@@ -321,6 +351,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(target=leases, who=st.sampled_from(PEOPLE), at=st.sampled_from([0, 1]), lost=st.booleans())
     def lease(self, who: str, at: int, lost: bool) -> Any:
+        self.model.sweep()
         model, held = self.model, self.model.on_page(who)
         holding = held[1:] if lost else held
         lease = self.desks[at].lease(self.people[who], holding=holding)
@@ -373,6 +404,7 @@ class Machine(RuleBasedStateMachine):
     @rule(told=keys, action=st.sampled_from([*VERDICTS]), at=st.sampled_from([0, 1]))
     def tell_again(self, told: tuple[str, str, str, str], action: Any, at: int) -> None:
         """The same key: sent twice, whatever it says and wherever it arrives."""
+        self.model.sweep()
         who, token, key, outcome = told
         said = self.desks[at].choose(self.people[who], token, key=key, action=action)
         assert (said.outcome, said.repeated) == (outcome, True)
@@ -397,6 +429,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(token=leases, at=st.sampled_from([0, 1]))
     def beat(self, token: str, at: int) -> None:
+        self.model.sweep()
         page, alive = self.model.pages[token], self.model.alive(token)
         assert self.desks[at].beat(self.people[page.who], [token]) == (() if alive else (token,))
         if alive:
@@ -404,6 +437,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(token=leases, at=st.sampled_from([0, 1]))
     def release(self, token: str, at: int) -> None:
+        self.model.sweep()
         page = self.model.pages[token]
         self.desks[at].release(self.people[page.who], [token])
         page.standing = False
@@ -460,14 +494,26 @@ class TwoMachine(Machine):
     overlap = 2
 
 
+class ChangingMachine(Machine):
+    """A copy of a run may go on with another number of people for a label, whatever waits for votes."""
+
+    overlap = 3
+
+    @rule(overlap=st.sampled_from([1, 2, 3]))
+    def fork(self, overlap: int) -> None:
+        self.model.overlap = overlap
+        self.open_desks()
+
+
 STEPS = settings(
     max_examples=int(os.environ.get("DESK_EXAMPLES", "12")),
     stateful_step_count=30,
     suppress_health_check=[HealthCheck.too_slow],
 )
-LONG = settings(STEPS, max_examples=150, stateful_step_count=60)
 
 TestOne = Machine.TestCase
 TestOne.settings = STEPS
 TestTwo = TwoMachine.TestCase
 TestTwo.settings = STEPS
+TestChanging = ChangingMachine.TestCase
+TestChanging.settings = STEPS

@@ -65,17 +65,45 @@ def test_a_skip_that_comes_late_changes_nothing(runs: Runs):
     assert run.lease(ann).query == lease.query
 
 
-def test_a_settled_skip_is_undone(runs: Runs):
-    run = runs(queries=1)
+@pytest.mark.parametrize(
+    ("price", "labels", "outcome", "spent"),
+    [
+        (0.5, None, "label", Spent(labels=2, abstentions=1, preferences=1, surplus=1, money=0.5)),
+        (0.5, 1, "corrected", Spent(labels=1, abstentions=1)),
+        (0.0, None, "corrected", Spent(labels=1, abstentions=1)),
+    ],
+)
+def test_a_settled_skip_is_undone(runs: Runs, price: float, labels: int | None, outcome: str, spent: Spent):
+    """An abstention was for nothing, so the answer in its place is paid, where there is a price and room for it."""
+    run = runs(queries=1, prices={"training": price}, budgets={"training": Budget(labels)})
     ann = run.desk.admit("Ann")
     for _ in range(2):
         run.choose(ann, run.lease(ann), "skip")
+    for action in ("b", "a"):
+        lease = run.undo(ann)
+        assert lease is not None
+        said = run.choose(ann, lease, action).outcome
+        assert (lease.was, said) == (("skip", outcome) if action == "b" else ("b", "corrected"))
+    assert run.ledger.labels()[0].verdict == Preference(1.0)
+    assert run.ledger.spent() == spent
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_of_several_people_who_skipped_is_paid_for_the_answer_in_its_place(runs: Runs, told: bool):
+    run = runs(queries=1, overlap=2)
+    ann, ben = run.desk.admit("Ann"), run.desk.admit("Ben")
+    for _ in range(2):
+        run.choose(ann, run.lease(ann), "skip")
+    if told:
+        assert run.choose(ben, run.lease(ben), "b").outcome == "label"
     lease = run.undo(ann)
     assert lease is not None
-    assert lease.was == "skip"
-    assert run.choose(ann, lease, "b").outcome == "corrected"
-    assert run.ledger.labels()[0].verdict == Preference(0.0)
-    assert run.ledger.spent() == Spent(labels=1, abstentions=1)
+    assert run.choose(ann, lease, "a").outcome == ("label" if told else "vote")
+    if not told:
+        assert run.choose(ben, run.lease(ben), "b").outcome == "label"
+    (label,) = run.ledger.labels()
+    assert (label.verdict, label.facts["annotators"]) == (Preference(0.5), 2)
+    assert run.ledger.spent().money == 1.0
 
 
 @pytest.mark.parametrize("others", ["a", "skip"])

@@ -72,6 +72,19 @@ def test_the_same_key_undoes_once(runs: Runs):
     assert run.outcomes() == ["label", "label", "undone"]
 
 
+def test_a_skip_before_the_answer_is_undone_after_it(runs: Runs):
+    """Told again, under the same key or to a page that was loaded anew, it is what the last undo took back."""
+    run = runs(queries=1)
+    ann = run.desk.admit("Ann")
+    run.choose(ann, run.lease(ann), "skip")
+    run.label(ann, "a")
+    for was in ("a", "skip"):
+        first, again = (run.desk.undo(ann, key=f"undo {was}") for _ in range(2))
+        assert first == again == run.desk.lease(ann)
+        assert first is not None
+        assert first.was == was
+
+
 def test_an_undone_pair_comes_back_first_and_can_be_left(runs: Runs):
     run = runs()
     ann = run.desk.admit("Ann")
@@ -141,6 +154,33 @@ def test_a_skip_is_undone_while_nobody_has_the_pair(runs: Runs):
     assert run.undo(ann) is None
 
 
+def test_what_others_have_by_now_is_passed_over(runs: Runs):
+    """Ann's skip went on to Ben: what she answered before it is what she takes back."""
+    run = runs(queries=3)
+    ann, ben = run.desk.admit("Ann"), run.desk.admit("Ben")
+    answered = run.label(ann, "a")
+    skipped = run.lease(ann)
+    run.choose(ann, skipped, "skip")
+    assert run.lease(ben).query == skipped.query
+    undone = run.undo(ann)
+    assert undone is not None
+    assert (undone.query, undone.was) == (answered.query, "a")
+    assert run.ledger.labels()[0].verdict == Abstention()
+    assert run.undo(ann) is None
+
+
+def test_who_skipped_has_no_pair_back_that_as_many_as_it_takes_have_or_answered(runs: Runs):
+    run = runs(queries=1, overlap=2)
+    ann, ben, eve = (run.desk.admit(name) for name in ("Ann", "Ben", "Eve"))
+    run.choose(ann, run.lease(ann), "skip")
+    run.choose(ben, run.lease(ben))
+    eves = run.lease(eve)
+    assert run.undo(ann) is None
+    run.desk.release(eve, [eves.token])
+    assert run.undo(ann) is not None
+    assert run.desk.lease(eve) is None
+
+
 def test_a_vote_of_several_is_undone_before_and_after_the_label(runs: Runs):
     run = runs(queries=1, overlap=2)
     ann, ben = run.desk.admit("Ann"), run.desk.admit("Ben")
@@ -161,17 +201,60 @@ def test_a_vote_of_several_is_undone_before_and_after_the_label(runs: Runs):
     assert run.ledger.spent() == Spent(labels=1, preferences=1, money=1.0)
 
 
-@pytest.mark.parametrize("redone", [True, False])
-def test_a_vote_that_is_withdrawn_leaves_the_label_to_the_others(runs: Runs, redone: bool):
+def test_a_label_waits_for_who_changes_their_mind(runs: Runs):
+    """Two people are to answer, and Ann has the pair before her again while Ben does."""
+    run = runs(queries=1, overlap=2)
+    ann, ben = run.desk.admit("Ann"), run.desk.admit("Ben")
+    run.choose(ann, run.lease(ann), "a")
+    undone = run.undo(ann)
+    assert undone is not None
+    assert run.choose(ben, run.lease(ben), "b").outcome == "vote"
+    assert run.desk.lease(ben) is None
+    assert run.ledger.labels() == ()
+    assert run.choose(ann, undone, "a").outcome == "label"
+    (label,) = run.ledger.labels()
+    assert (label.verdict, label.facts["annotators"], label.corrected) == (Preference(0.5), 2, 0)
+    assert run.ledger.spent() == Spent(labels=1, preferences=1, money=1.0)
+
+
+@pytest.mark.parametrize("leaves", ["release", "skip", "expire"])
+def test_a_vote_that_is_withdrawn_leaves_the_label_to_the_others(runs: Runs, leaves: str):
     """Nobody is paid in its place: the label is what the others say, until who withdrew comes back."""
     run = runs(queries=1, overlap=2)
     ann, ben = run.desk.admit("Ann"), run.desk.admit("Ben")
     run.choose(ann, run.lease(ann), "a")
     undone = run.undo(ann)
     assert undone is not None
-    assert run.choose(ben, run.lease(ben), "b").outcome == "label"
-    assert run.ledger.labels()[0].verdict == Preference(0.0)
-    if redone:
+    run.choose(ben, run.lease(ben), "b")
+    if leaves == "release":
+        run.desk.release(ann, [undone.token])
+    elif leaves == "skip":
+        assert run.desk.turn(ann, undone.token, key="turn", action="skip").lease is None
+    else:
+        run.hand.seconds += 300
+    assert run.desk.lease(ben) is None
+    (label,) = run.ledger.labels()
+    assert (label.verdict, label.facts["annotators"]) == (Preference(0.0), 1)
+    assert run.ledger.spent() == Spent(labels=1, preferences=1, money=1.0)
+    if leaves == "expire":
         assert run.choose(ann, undone, "a").outcome == "corrected"
         assert run.ledger.labels()[0].verdict == Preference(0.5)
-    assert run.ledger.spent() == Spent(labels=1, preferences=1, money=1.0)
+    else:
+        assert run.undo(ben) is not None
+        assert run.ledger.labels()[0].verdict == Abstention()
+
+
+def test_a_pair_of_which_all_votes_are_withdrawn_goes_to_the_next(runs: Runs):
+    run = runs(queries=1, overlap=2)
+    ann, ben, eve = (run.desk.admit(name) for name in ("Ann", "Ben", "Eve"))
+    run.choose(ann, run.lease(ann), "a")
+    run.undo(ann)
+    run.choose(ben, run.lease(ben), "b")
+    run.undo(ben)
+    assert run.desk.lease(eve) is None
+    run.hand.seconds += 300
+    eves = run.lease(eve)
+    assert run.ledger.labels()[0].verdict == Abstention()
+    assert run.choose(eve, eves, "tie").outcome == "label"
+    assert run.ledger.labels()[0].verdict == Tie()
+    assert run.ledger.spent() == Spent(labels=2, abstentions=1, ties=1, surplus=1, money=1.5)

@@ -92,6 +92,35 @@ def test_a_price_of_any_fineness_is_paid_to_everybody(runs: Runs, price: float):
     assert run.ledger.spent().open == 0
 
 
+def test_votes_that_waited_make_the_label_where_fewer_are_wanted(runs: Runs):
+    """A copy of the run goes on with one person for a label: no pair stays that nobody gets, and no money held."""
+    run = runs(queries=2, overlap=2)
+    ann, ben = run.desk.admit("Ann"), run.desk.admit("Ben")
+    run.choose(ann, run.lease(ann), "a")
+    bens = run.lease(ben)
+    run.choose(ann, run.lease(ann), "tie")
+    run.allow(overlap=1)
+    assert run.lease(ben) == bens
+    assert [(label.verdict, label.source) for label in run.ledger.labels()] == [
+        (Preference(1.0), "people:Ann"),
+        (Tie(), "people:Ann"),
+    ]
+    assert run.ledger.spent() == Spent(labels=2, preferences=1, ties=1, money=1.0)
+    assert run.choose(ben, bens, "b").outcome == "surplus"
+    assert run.undo(ann) is not None
+
+
+def test_votes_that_waited_are_joined_where_more_are_wanted(runs: Runs):
+    """What two people were to be paid is divided among those who come."""
+    run = runs(queries=1, overlap=2)
+    people = [run.desk.admit(name) for name in ("Ann", "Ben", "Eve")]
+    run.choose(people[0], run.lease(people[0]))
+    run.allow(overlap=3)
+    assert [run.choose(who, run.lease(who)).outcome for who in people[1:]] == ["vote", "label"]
+    assert run.ledger.labels()[0].facts["annotators"] == 3
+    assert run.ledger.spent() == Spent(labels=1, preferences=1, money=1.0)
+
+
 @pytest.mark.parametrize("late", [False, True])
 def test_a_label_told_from_elsewhere_settles_what_waits_for_votes(runs: Runs, late: bool):
     """`boldly tell` came first: the votes that were paid for are surplus, and no attempt stays open."""

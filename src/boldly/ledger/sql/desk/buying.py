@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from boldly.ledger import telling
+from boldly.ledger.accounting import BILLION, billionths
 from boldly.ledger.json_text import dump
 from boldly.ledger.sql import at_once, correcting, schema, spending
 from boldly.ledger.sql.at_once import Call
@@ -65,6 +66,28 @@ def settle(moment: Moment, asked: Asked, attempt: tuple[int, float], votes: dict
     number, bound = attempt
     reserved = Reserved(asked.number, asked.account, bound, settled=False)
     spending.tell(moment.connection, number, reserved, verdict, said, price=None, labelled=labelled)
+
+
+def share(moment: Moment, attempt: tuple[int, float], people: int) -> float:
+    """What is left of the bound of an open attempt for each of so many people who may still be paid from it."""
+    number, bound = attempt
+    left = billionths(bound) - billionths(spending.cost_of(moment.connection, number))
+    return left // max(1, people) / BILLION
+
+
+def settle_ripe(moment: Moment) -> bool:
+    """Settle by the votes that stand what waits for nobody any more, and tell whether there was any.
+
+    Where none stands the label is one that was withdrawn.
+    """
+    ripe = moment.all_ripe()
+    for asked in ripe:
+        attempt, standing = open_attempt(moment.connection, asked.number), asked.played.standing
+        if attempt is not None:
+            settle(moment, asked, attempt, standing, labelled=False)
+            if not standing:
+                correct(moment, asked, {})
+    return bool(ripe)
 
 
 def settle_orphans(moment: Moment) -> None:

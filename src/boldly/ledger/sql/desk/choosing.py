@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from math import inf
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from sqlalchemy import bindparam, insert, select
 
@@ -17,6 +17,8 @@ from boldly.ledger.sql.desk.queue import Asked
 from boldly.ledger.sql.desk.votes import Vote, vote
 from boldly.ledger.sql.desk.words import Action, Outcome, Receipt
 from boldly.ledger.sql.spending import now as wall_time
+
+Deed = Literal["choice", "undo", "flag"]
 
 LONGEST_KEY = 64
 _C = schema.choices.c
@@ -39,7 +41,7 @@ def choose(
 
     Raises `InvalidInput` for a token that is not theirs, and for what is no choice.
     """
-    known = told(moment, key)
+    known = told(moment, key, "choice")
     if known is not None:
         return Receipt(known.outcome, repeated=True)
     _require(action, seconds)
@@ -48,26 +50,26 @@ def choose(
     facts = _facts(moment, seconds, alive=alive, strength=strength, reason=reason)
     said = vote(action, held.order, seconds, facts)
     moment.off(asked.number)
-    new = moment.person.number not in asked.played.paid
+    due = moment.due(asked, moment.person.number)
     outcome = (_skip if action == "skip" else _answer)(moment, asked, said, alive=alive)
     record(moment, key, asked.number, said, outcome)
     (moment.skipped if outcome == "skipped" else moment.done).add(asked.number)
-    if outcome in ("label", "vote") and new and asked.owner is None and action != "skip":
+    if outcome in ("label", "vote") and due and asked.owner is None and action != "skip":
         plant(moment, asked)
     return Receipt(outcome)
 
 
-def told(moment: Moment, key: str, *, undo: bool = False) -> Any:
+def told(moment: Moment, key: str, deed: Deed) -> Any:
     """What was stored under this key, or None.
 
-    Raises `InvalidInput` for a key of somebody else, and for that of a choice where it is to `undo`, or the reverse.
+    Raises `InvalidInput` for a key of somebody else, and for that of another kind of deed.
     """
     if not 0 < len(key) <= LONGEST_KEY or not _plain(key):
         raise InvalidInput(f"{key!r} is no key: write 1 to {LONGEST_KEY} letters and digits, others for each choice.")
     known = moment.connection.execute(_TOLD, {"told": key}).one_or_none()
     if known is not None and known.annotator != moment.person.number:
         raise InvalidInput(f"the key {key!r} belongs to a choice of somebody else: write a new one for each choice.")
-    if known is not None and (known.action == "undo") != undo:
+    if known is not None and (known.action if known.action in ("undo", "flag") else "choice") != deed:
         raise InvalidInput(f"the key {key!r} belongs to something else that was done: write a new one for each thing.")
     return known
 
@@ -101,47 +103,59 @@ def record(moment: Moment, key: str, query: int, said: Vote, outcome: str, **fac
 def _answer(moment: Moment, asked: Asked, said: Vote, *, alive: bool) -> Outcome:
     played, person = asked.played, moment.person.number
     unlabelled = moment.queue.waiting(asked.number) is not None
-    withdrawn = asked.number in moment.queue.withdrawn
-    others = {number: each for number, each in played.standing.items() if number != person}
+    others = played.others(person)
     if person in played.standing and not alive:
         return "kept"
-    if person in played.paid:
-        if not unlabelled and len(others) >= moment.overlap(asked):
-            return "kept"
-        if played.settled:
-            buying.correct(moment, asked, {**others, person: said})
-        return "corrected"
+    if person in played.voted and not unlabelled and len(others) >= moment.overlap(asked):
+        return "kept"
+    if not moment.due(asked, person):
+        return _instead(moment, asked, said)
     if not alive and not moment.admits(asked):
         return "kept"
     try:
         if unlabelled:
             return _vote(moment, asked, said, moment.rules.price(asked.account))
-        return _further(moment, asked, said, counts=withdrawn and not others)
+        withdrawn = asked.number in moment.queue.withdrawn and not others
+        return _further(moment, asked, said, counts=withdrawn or (played.settled and person in played.voted))
     except BudgetSpent:
-        return "kept"
+        return _instead(moment, asked, said) if person in played.voted else "kept"
+
+
+def _instead(moment: Moment, asked: Asked, said: Vote) -> Outcome:
+    """An answer in place of the one that the same person gave before."""
+    after = asked.played.after(moment.person.number, said)
+    if asked.played.settled:
+        buying.correct(moment, asked, after.standing)
+    elif moment.queue.waiting(asked.number) is not None and moment.ripe(asked, after):
+        attempt = buying.open_attempt(moment.connection, asked.number)
+        if attempt is not None:
+            buying.settle(moment, asked, attempt, after.standing, labelled=False)
+            return "label"
+    return "corrected"
 
 
 def _vote(moment: Moment, asked: Asked, said: Vote, price: float) -> Outcome:
     """One of the votes that make the label of a query; the first of several reserves what all may cost."""
-    overlap, person = moment.overlap(asked), moment.person.number
-    if overlap == 1:
+    overlap, voted = moment.overlap(asked), asked.played.voted
+    if overlap == 1 and not voted:
         buying.buy(moment, asked, said, price, labelled=False)
-    else:
-        begun = buying.open_attempt(moment.connection, asked.number) if asked.played.paid else None
-        attempt = begun or buying.reserve(moment, asked, moment.cost(asked))
-        buying.pay(moment, asked, said, min(price, attempt[1] / overlap))
-        if len(asked.played.paid) + 1 < overlap:
-            return "vote"
-        buying.settle(moment, asked, attempt, {**asked.played.standing, person: said}, labelled=False)
+        return "label"
+    begun = buying.open_attempt(moment.connection, asked.number) if voted else None
+    attempt = begun or buying.reserve(moment, asked, moment.cost(asked))
+    buying.pay(moment, asked, said, min(price, buying.share(moment, attempt, overlap - len(voted))))
+    after = asked.played.after(moment.person.number, said)
+    if not moment.ripe(asked, after):
+        return "vote"
+    buying.settle(moment, asked, attempt, after.standing, labelled=False)
     return "label"
 
 
 def _further(moment: Moment, asked: Asked, said: Vote, *, counts: bool) -> Outcome:
-    """An answer to a query that has its label; it `counts` where that was withdrawn."""
+    """An answer to a query that has its label; it `counts` where what it takes the place of was withdrawn."""
     buying.buy(moment, asked, said, moment.rules.price(asked.account), labelled=True)
     if not counts:
         return "surplus"
-    buying.correct(moment, asked, {moment.person.number: said})
+    buying.correct(moment, asked, asked.played.after(moment.person.number, said).standing)
     return "label"
 
 
@@ -154,7 +168,7 @@ def _skip(moment: Moment, asked: Asked, said: Vote, *, alive: bool) -> Outcome:
     if final and asked.number in moment.queue.withdrawn:
         buying.correct(moment, asked, {person: said})
         return "corrected"
-    if final and moment.queue.waiting(asked.number) is not None and person not in played.paid:
+    if final and moment.queue.waiting(asked.number) is not None and person not in played.voted:
         try:
             return _vote(moment, asked, said, 0.0)
         except BudgetSpent:

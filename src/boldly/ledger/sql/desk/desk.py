@@ -119,9 +119,9 @@ class Desk:
         return self._write(annotator, work)
 
     def undo(self, annotator: Annotator, *, key: str) -> Lease | None:
-        """Take back the newest choice of a person and lease its pair to them again.
+        """Take back the newest choice of a person whose pair nobody else has by now, and lease it to them again.
 
-        None where there is nothing to take back, or somebody else has that pair by now.
+        None where there is nothing to take back.
         What was learned from it stays learned. Their next choice of the pair costs nothing.
         """
 
@@ -135,7 +135,7 @@ class Desk:
         """Store that a person finds something wrong with a pair; it stays on their page."""
 
         def work(moment: Moment) -> Receipt:
-            known = choosing.told(moment, key)
+            known = choosing.told(moment, key, "flag")
             if known is None:
                 held = choosing.lease_of(moment, token)
                 facts = {"note": note} if note else {}
@@ -186,14 +186,16 @@ class Desk:
             moment = self._moment(connection, annotator, writes=True)
             settled.update(moment.queue.orphans)
             buying.settle_orphans(moment)
+            if buying.settle_ripe(moment):
+                moment = self._moment(connection, annotator, writes=True, anew=True)
             return work(moment)
 
         done = self._ledger.write(writing)
         self._queue.orphans -= settled
         return done
 
-    def _moment(self, connection: Connection, annotator: Annotator, *, writes: bool) -> Moment:
-        queue = self._synchronised(connection)
+    def _moment(self, connection: Connection, annotator: Annotator, *, writes: bool, anew: bool = False) -> Moment:
+        queue = self._synchronised(connection, anew=anew)
         person = annotators.require(connection, annotator)
         self._moments += 1
         if self._moments % _TEXTS == 0:  # what was on pages long ago is not asked for again
@@ -201,16 +203,20 @@ class Desk:
         mirror = Mirror() if self._ledger.joined else self._mirror
         return Moment(connection, self._rules, queue, mirror, self._clock(connection), person, writes)
 
-    def _synchronised(self, connection: Connection) -> Queue:
-        """What waits, up to date. Within `together` read from the tables, as all that may be taken back."""
-        queue = Queue(self._rules.accounts) if self._ledger.joined else self._queue
+    def _synchronised(self, connection: Connection, *, anew: bool = False) -> Queue:
+        """What waits, up to date. Read from the tables where what was written may be taken back: where it is to be
+        `anew`, and within `together`.
+        """
+        queue = Queue(self._rules.accounts) if anew or self._ledger.joined else self._queue
         queue.sync(connection)
         return queue
 
 
 def _something(moment: Moment, holding: Collection[str]) -> bool:
-    """Whether there is a pair for the person."""
+    """Whether there is a pair for the person, or may be when what waits for nobody any more is settled."""
     held = moment.held()
+    if moment.all_ripe():
+        return True
     return any(each.token not in holding for each in held) or (len(held) < MOST_LEASES and pick(moment) is not None)
 
 
@@ -226,7 +232,7 @@ def _next(moment: Moment, holding: Collection[str]) -> Lease | None:
     return _lease(
         moment,
         moment.give(asked.number, order),
-        undoing.taken_back(moment, asked.number) if asked.played.paid else None,
+        undoing.taken_back(moment, asked.number) if asked.played.voted else None,
     )
 
 

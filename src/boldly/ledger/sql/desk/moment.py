@@ -12,6 +12,7 @@ from boldly.ledger.sql.desk import leasing
 from boldly.ledger.sql.desk.clock import Instant
 from boldly.ledger.sql.desk.leasing import Held
 from boldly.ledger.sql.desk.queue import Asked, Queue, read_asked
+from boldly.ledger.sql.desk.votes import Played
 from boldly.ledger.sql.desk.words import Annotator, Order, Rules
 from boldly.ledger.sql.mirror import Mirror
 from boldly.types import Account, Query
@@ -91,10 +92,28 @@ class Moment:
                 costs[held.query] = self.cost(asked)
         return [*costs.values()]
 
+    def due(self, asked: Asked, annotator: int) -> bool:
+        """Whether the answer of a person is to be paid: not where one was, or where all are for nothing."""
+        return annotator not in (asked.played.paid if self.rules.price(asked.account) else asked.played.voted)
+
     def _pays(self, asked: Asked, annotator: int) -> bool:
         """Whether the answer of a person reserves anything in the budget."""
-        paid = asked.played.paid
-        return annotator not in paid if self.queue.waiting(asked.number) is None else not paid
+        return self.due(asked, annotator) if self.queue.waiting(asked.number) is None else not asked.played.voted
+
+    def ripe(self, asked: Asked, played: Played) -> bool:
+        """Whether a query that waits has the votes of its label: as many as it takes stand, or so many were given, and
+        nobody who took theirs back has it on their page.
+        """
+        wanted = self.overlap(asked)
+        if played.settled or len(played.voted) < wanted:
+            return False
+        if len(played.standing) >= wanted:
+            return True
+        return not any(held.query == asked.number and held.annotator in played.voted for held in self.leases())
+
+    def all_ripe(self) -> list[Asked]:
+        """The queries that wait for nobody's vote any more, as who took one back is gone, or fewer are wanted now."""
+        return [asked for asked in self.queue.open.values() if self.ripe(asked, asked.played)]
 
     def admits(self, asked: Asked) -> bool:
         """Whether the budget holds for an answer to this query beside all that are on somebody's page."""

@@ -26,7 +26,7 @@ def pick(moment: Moment) -> Asked | None:
 
     def admitted(asked: Asked) -> bool:
         """All queries of an account at one price are in the same case, so the budget is added up once."""
-        if asked.played.paid:
+        if asked.played.voted:
             return moment.admits(asked)
         case = asked.account, moment.cost(asked)
         if case not in affordable:
@@ -36,6 +36,7 @@ def pick(moment: Moment) -> Asked | None:
     for asked in _wanted(moment):
         if (
             asked.number not in moment.done
+            and not moment.ripe(asked, asked.played)
             and _free(asked, taken.get(asked.number), person, moment.overlap(asked))
             and admitted(asked)
         ):
@@ -64,11 +65,11 @@ def _free(asked: Asked, holders: list[Held] | None, person: int, overlap: int) -
     """Whether one more person may have it."""
     played = asked.played
     if not holders:
-        return played.settled or person in played.paid or len(played.paid) < overlap
-    if played.settled or overlap == 1 or any(held.annotator == person for held in holders):
+        return played.settled or person in played.voted or len(played.voted) < overlap
+    if played.settled or any(held.annotator == person for held in holders):
         return False
-    new = sum(held.annotator not in played.paid for held in holders)
-    return person in played.paid or len(played.paid) + new < overlap
+    new = sum(held.annotator not in played.voted for held in holders)
+    return person in played.voted or len(played.voted) + new < overlap
 
 
 def _recent(moment: Moment) -> set[tuple[int, int, int]]:

@@ -40,6 +40,11 @@ _NEW_LABELS = select(_L.query).where(_L.sequence >= _FROM)
 _NEW_CHOICES = _CHOICES.where(_C.number >= _FROM)
 _NEW_CORRECTIONS = select(_X.query, _X.facts).where(_X.number >= _FROM).order_by(_X.number)
 _CHOICES_ON = _CHOICES.where(_C.query == bindparam("query"))
+_MADE_HERE = (
+    select(_L.query)
+    .join(schema.attempts, schema.attempts.c.id == _L.attempt)
+    .where(_L.query == bindparam("query"), schema.attempts.c.holder == HOLDER)
+)
 
 
 @dataclass(slots=True)
@@ -193,7 +198,7 @@ class Queue:
             del self.open[number]
         else:
             del self._checks[number], self.private[asked.owner][number]
-        if asked.played.paid and not asked.played.settled:
+        if asked.played.voted and not asked.played.settled:
             self.orphans.add(number)
 
     def _correct(self, connection: Connection, number: int, facts: str) -> None:
@@ -209,6 +214,8 @@ def read_asked(connection: Connection, number: int) -> Asked:
     asked = _asked(connection.execute(_ASKED.where(_Q.number == number)).one())
     for row in connection.execute(_CHOICES_ON, {"query": number}):
         play(asked.played, row)
+    # Also where no choice says so, as the last of those who were to vote had taken theirs back.
+    asked.played.settled = connection.execute(_MADE_HERE, {"query": number}).first() is not None
     return asked
 
 

@@ -26,30 +26,27 @@ _AT_ONCE = 30
 
 
 def undo(moment: Moment, key: str) -> tuple[Held, Action] | None:
-    """Take back the newest choice that stands, and give the pair to the person again, with what they had said.
+    """Take back the newest choice that can be, and give the pair to the person again, with what they had said.
 
-    None where there is nothing to take back: also where somebody else has the pair by now, as what was skipped goes to
-    others, and what was answered late may have.
+    None where there is none. One whose pair somebody else has by now can't be, as what was skipped goes to others, and
+    what was answered late may have.
     """
-    known = told(moment, key, undo=True)
+    known = told(moment, key, "undo")
     if known is not None:
         again = next((held for held in moment.held() if held.query == known.query), None)
         was = again and taken_back(moment, again.query)
         return (again, was) if again and was else None
-    newest = next(_standing(moment), None)
-    if newest is None or len(moment.held()) >= MOST_HELD:
+    found = next(_possible(moment), None)
+    if found is None or len(moment.held()) >= MOST_HELD:
         return None
-    asked = moment.asked(newest.query)
-    if _gone(moment, asked, skipped=newest.outcome == "skipped"):
-        return None
+    newest, asked = found
     said = _vote_of(newest)
     undoing = Vote("undo", None, said.order, None)
     outcome = "unskipped" if newest.action == "skip" else "undone"
     record(moment, key, asked.number, undoing, outcome, undoes=newest.number)
     person = moment.person.number
     if asked.played.settled and person in asked.played.standing:
-        rest = {number: each for number, each in asked.played.standing.items() if number != person}
-        buying.correct(moment, asked, rest)
+        buying.correct(moment, asked, asked.played.others(person))
     moment.off(asked.number)
     return moment.give(asked.number, said.order), said.word
 
@@ -57,12 +54,22 @@ def undo(moment: Moment, key: str) -> tuple[Held, Action] | None:
 def taken_back(moment: Moment, query: int) -> Action | None:
     """What the person had said of a query and took back, where that is the last that they did with it."""
     mine = select(*_COLUMNS).where(_C.query == query, _C.annotator == moment.person.number).order_by(_C.number)
-    was, undone = None, False
+    was, standing = None, list[Action]()
     for row in moment.connection.execute(mine):
         if row.outcome in _COUNTED:
-            was, undone = _vote_of(row).word, False
-        undone = undone or row.outcome in _UNDOINGS
-    return was if undone else None
+            standing.append(_vote_of(row).word)
+            was = None
+        elif row.outcome in _UNDOINGS:
+            was = standing.pop()
+    return was
+
+
+def _possible(moment: Moment) -> Iterator[tuple[Any, Asked]]:
+    """The choices that can be taken back, with their queries, the newest first."""
+    for row in _standing(moment):
+        asked = moment.asked(row.query)
+        if not _gone(moment, asked, skipped=row.outcome == "skipped"):
+            yield row, asked
 
 
 def _standing(moment: Moment) -> Iterator[Any]:
@@ -87,7 +94,7 @@ def _gone(moment: Moment, asked: Asked, *, skipped: bool) -> bool:
     if skipped and moment.queue.waiting(asked.number) is None:
         return bool(others) or asked.number not in moment.queue.withdrawn
     if skipped:
-        others |= asked.played.paid - {moment.person.number}
+        others |= asked.played.voted - {moment.person.number}
     return len(others) >= moment.overlap(asked)
 
 

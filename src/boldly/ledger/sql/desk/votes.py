@@ -1,15 +1,15 @@
 """What people have said of a query so far, and what it comes to."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import fsum
 from typing import Any, get_args
 
 from boldly.ledger.sql.desk.words import Action, Order
 from boldly.types import Abstention, BothBad, Preference, Tie, Verdict, preference_of
 
-PAID = ("label", "vote")
-"""Outcomes of a choice that was paid for and counts."""
+VOTES = ("label", "vote")
+"""Outcomes of a choice that counts beside those of others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +55,25 @@ def vote(action: Action, order: Order, seconds: float | None, facts: Mapping[str
 
 @dataclass(slots=True)
 class Played:
-    """What was done with one query: whose votes stand, who was paid for one, who skipped it.
+    """What was done with one query: whose votes stand, who gave one, who was paid for it, who skipped the query.
 
-    `settled` where one of the votes made a label.
+    `settled` where the votes made a label.
     """
 
     standing: dict[int, Vote] = field(default_factory=dict[int, Vote])
+    voted: set[int] = field(default_factory=set[int])
     paid: set[int] = field(default_factory=set[int])
     skips: set[int] = field(default_factory=set[int])
     settled: bool = False
 
     def play(self, annotator: int, said: Vote, outcome: str) -> None:
         """Go on by one choice."""
-        if outcome in PAID:
-            self.paid.add(annotator)
+        if outcome in VOTES:
+            self.voted.add(annotator)
             self.settled = self.settled or outcome == "label"
-        if outcome in (*PAID, "corrected"):
+            if said.action != "skip":  # who skips twice abstains for nothing
+                self.paid.add(annotator)
+        if outcome in (*VOTES, "corrected"):
             self.standing[annotator] = said
         elif outcome == "skipped":
             self.skips.add(annotator)
@@ -78,6 +81,15 @@ class Played:
             self.standing.pop(annotator, None)
             if outcome == "unskipped":
                 self.skips.discard(annotator)
+
+    def others(self, annotator: int) -> dict[int, Vote]:
+        """The votes that stand of everybody else."""
+        return {number: said for number, said in self.standing.items() if number != annotator}
+
+    def after(self, annotator: int, said: Vote) -> "Played":
+        """What it is when a person has said this."""
+        standing = {**self.others(annotator), annotator: said}
+        return replace(self, standing=standing, voted=self.voted | {annotator})
 
 
 def summary(votes: Sequence[Verdict]) -> Verdict:
