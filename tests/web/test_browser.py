@@ -364,6 +364,31 @@ def test_an_answer_that_comes_after_its_lease_is_kept(serve: Any, visit: Any):
     ann.clean()
 
 
+def test_a_reload_shows_the_same_pair_and_a_tab_that_is_closed_leaves_its_pair_to_others(serve: Any, visit: Any):
+    served = serve()
+    ann = visit(served)
+    for _ in range(4):
+        ann.sees(0)
+        ann.page.reload()
+    ann.sees(0)
+    ann.press("1")
+    ann.sees(1)
+    ann.press("u")
+    ann.sees(0)
+    ann.page.reload()
+    ann.sees(0)
+    ann.press("9")
+    ann.sees(1)
+    ann.page.close()
+    ben = visit(served, 1)
+    ben.sees(1)
+    ben.press("1")
+    ben.sees(2)
+    assert [outcome for _, outcome in done(served)] == ["label", "undone", "corrected", "label"]
+    ann.clean()
+    ben.clean()
+
+
 def test_hostile_text_runs_nothing_asks_nobody_and_is_read(serve: Any, visit: Any, tmp_path: Path):
     """Each of the corpus alone in a prompt, with others in a response, as reason, note, name, and name of the run."""
     groups = [CORPUS[i : i + 14] for i in range(0, len(CORPUS), 14)]

@@ -340,7 +340,7 @@ def test_each_press_of_undo_takes_one_back_however_fast_they_come(visit):
 
 @pytest.mark.parametrize("between", [[], ["9"], ["9", "9"], ["9", "9", "9"]])
 def test_an_undo_whose_reply_was_lost_is_not_done_twice(visit, between: list[str]):
-    """Pairs 0 and 1 are answered, 1 is taken back in secret; 2, 3 and then 1 again may be answered before the next u."""
+    """Pairs 0 and 1 are answered, 1 is taken back unseen; then 2, 3 and 1 again may be answered before the next u."""
     page = visit()
     for number in range(2):
         page.sees(number)
