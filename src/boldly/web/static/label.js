@@ -414,7 +414,8 @@ addEventListener("online", () => {
 });
 addEventListener("pagehide", ({ persisted }) => {
   store.leave();
-  if (!persisted) release(unjudged());
+  // A pair that is still to come would be the first that a reload is given, were those before it given back.
+  if (!persisted && !fetching) release(unjudged());
 });
 addEventListener("pageshow", (event) => event.persisted && location.reload());
 setInterval(() => store.claim(leases()), 20000);
