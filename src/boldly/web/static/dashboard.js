@@ -232,7 +232,7 @@ async function look() {
   } catch {
     return "The page is not answered at the moment; what is shown is from before.";
   }
-  if (answer.status === 401 || answer.status === 403) return "Your link doesn't open this page any more. Open your personal link again.";
+  if (answer.status === 401 || answer.status === 403) return "Your link doesn't open this page any more. Ask whoever runs `boldly label` for a new link.";
   if (!answer.ok) return "The page is not answered at the moment; what is shown is from before.";
   const told = await answer.json();
   showFigures(told);
