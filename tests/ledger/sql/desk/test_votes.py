@@ -72,6 +72,16 @@ def test_what_further_people_cost_is_reserved_with_the_first(runs: Runs):
     assert run.desk.lease(ben) is None
 
 
+def test_what_is_promised_to_one_admits_the_others(runs: Runs):
+    """The budget holds for one label: Ann skipped the first pair and has the second, which Ben may have too."""
+    run = runs(queries=2, overlap=2, budgets={"training": Budget(1)})
+    ann, ben = run.desk.admit("Ann"), run.desk.admit("Ben")
+    run.choose(ann, run.lease(ann), "skip")
+    anns = run.lease(ann)
+    assert anns.query == query(1)
+    assert run.lease(ben).query == anns.query
+
+
 def test_an_open_vote_keeps_its_price(runs: Runs):
     """Case 28."""
     run = runs(queries=1, overlap=2)

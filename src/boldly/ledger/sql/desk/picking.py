@@ -25,8 +25,8 @@ def pick(moment: Moment) -> Asked | None:
     affordable: dict[tuple[Account, float], bool] = {}
 
     def admitted(asked: Asked) -> bool:
-        """All queries of an account at one price are in the same case, so the budget is added up once."""
-        if asked.played.voted:
+        """All queries at one price that nobody has or answered are in the same case, so the budget is added up once."""
+        if asked.played.voted or asked.number in taken:
             return moment.admits(asked)
         case = asked.account, moment.cost(asked)
         if case not in affordable:
