@@ -46,7 +46,6 @@ XPO = {
 }
 
 DEFAULT_AHEAD = SMALL | {"schedule": SMALL["schedule"] | {"ahead": 1}}
-XPO_AHEAD = XPO | {"schedule": XPO["schedule"] | {"ahead": 1}}
 
 
 def labels(root):
@@ -87,12 +86,6 @@ def xpo_run(tmp_path_factory):
 def default_ahead_run(tmp_path_factory):
     root = tmp_path_factory.mktemp("default_ahead") / "run"
     return boldly.run(**DEFAULT_AHEAD, output=str(root))
-
-
-@pytest.fixture(scope="module")
-def xpo_ahead_run(tmp_path_factory):
-    root = tmp_path_factory.mktemp("xpo_ahead") / "run"
-    return boldly.run(**XPO_AHEAD, output=str(root))
 
 
 def test_a_run_leaves_a_model_a_ledger_and_a_report(default_run):
@@ -194,10 +187,9 @@ OFTEN = (1, 3, 6, 10, 16)
     ("keys", "whole", "kills_at"),
     [
         pytest.param(DEFAULT_AHEAD, "default_ahead_run", OFTEN, marks=pytest.mark.slow),
-        pytest.param(XPO_AHEAD, "xpo_ahead_run", OFTEN, marks=pytest.mark.slow),
         pytest.param(XPO, "xpo_run", (9,)),
     ],
-    ids=["default ahead", "xpo ahead", "xpo once"],
+    ids=["default ahead", "xpo once"],
 )
 def test_killed_at_any_moment_and_started_again_ends_as_an_uninterrupted_run(keys, whole, kills_at, request, tmp_path):
     """SIGKILL each time the run's files have changed a little more, until one start gets through to the end."""

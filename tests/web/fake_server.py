@@ -28,7 +28,7 @@ def shown(text: str) -> dict[str, Any]:
 @dataclass
 class Fake:
     """Pairs in order, leases of one person, choices as they came; `broken` is the status every request is given,
-    with the sentence `excuse`."""
+    with the sentence `excuse`; of `unheard` paths the next request is done, and its reply lost on the way."""
 
     pairs: list[tuple[str, str, str]]
     settings: dict[str, Any] = field(default_factory=dict)
@@ -38,6 +38,7 @@ class Fake:
     message: str = "the model trains when 12 more are labelled"
     broken: int | None = None
     excuse: str = "nothing goes at the moment."
+    unheard: set[str] = field(default_factory=set)
     slow: float = 0.0
     leases: dict[str, int] = field(default_factory=dict)
     chosen: list[dict[str, Any]] = field(default_factory=list)
@@ -139,6 +140,9 @@ def app_of(fake: Fake) -> FastAPI:
             if fake.broken is not None:
                 return refusal(fake.broken, fake.excuse)
         response = await go_on(request)
+        if path in fake.unheard:
+            fake.unheard.remove(path)
+            return refusal(502, fake.excuse)
         response.headers["Content-Security-Policy"] = SECURITY
         return response
 

@@ -72,15 +72,6 @@ class Visit:
         page.keyboard.press(key)
         sync_api.expect(page.locator("#banner")).to_contain_text("kept on this machine")
 
-    def loses_the_reply_of(self, path: str) -> None:
-        """Let the next request of this path arrive, and its reply not."""
-
-        def lose(route: Any) -> None:
-            route.fetch()
-            route.abort()
-
-        self.page.route(f"**{path}", lose, times=1)
-
     def kept(self) -> int:
         """How many answers this browser keeps, as nobody acknowledged them."""
         return self.page.evaluate("Object.keys(localStorage).filter(key => key.includes(':answer:')).length")
@@ -347,7 +338,7 @@ def test_an_undo_whose_reply_was_lost_is_not_done_twice(visit, between: list[str
         page.press("1")
     page.sees(2)
     until(lambda: len(page.fake.leases) == 2)
-    page.loses_the_reply_of("/api/undo")
+    page.fake.unheard.add("/api/undo")
     page.press("u")
     sync_api.expect(page.page.locator("#hint")).to_have_text(UNKNOWN)
     for key in between:
@@ -530,7 +521,7 @@ def test_an_answer_is_sent_again_when_something_between_fails(visit, status: int
 def test_an_answer_that_was_stored_but_not_acknowledged_is_one_label(visit):
     page = visit()
     page.sees(0)
-    page.loses_the_reply_of("/api/choice")
+    page.fake.unheard.add("/api/choice")
     page.press("1")
     page.sees(1)
     assert page.fake.said() == [(0, "left")]

@@ -127,18 +127,18 @@ def test_lots_fall_at_the_rate_that_was_set(rate: float):
 
 @pytest.mark.slow
 def test_the_page_shows_checks_at_the_rate_that_was_set(runs: Runs):
-    """600 answers of three people: the planted and the repeated pairs that were asked are within the exact interval of
+    """300 answers of three people: the planted and the repeated pairs that were asked are within the exact interval of
     their rates at an error rate of 1e-4 each; the seed is fixed.
     """
-    run = runs(queries=600, planted=known(200), planted_rate=0.1, repeat_rate=0.1)
+    run = runs(queries=300, planted=known(100), planted_rate=0.1, repeat_rate=0.1)
     people = [run.desk.admit(name) for name in ("Ann", "Ben", "Eve")]
     while sum(len(answer(run, who, 1)) for who in people):
         continue
     asked = run.ledger.queries(0, "consistency")
     planted = sum(one.a.origin == "planted" for one in asked)
     for count in (planted, len(asked) - planted):
-        assert binomtest(count, 600, 0.1).pvalue > 1e-4
-    assert run.ledger.spent().labels == 600
+        assert binomtest(count, 300, 0.1).pvalue > 1e-4
+    assert run.ledger.spent().labels == 300
     labelled = {label.query.id for label in run.ledger.labels("consistency")}
     assert len(asked) - len(labelled) <= 3 * 6  # at the end some repeats would come too soon
 
