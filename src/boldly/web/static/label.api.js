@@ -28,8 +28,8 @@ export const post = (path, body, options = {}) =>
   ask(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body), ...options });
 
 /** Give pairs back, be it the last thing that the page does: those that can't be, expire. */
-export const release = (leases) => {
-  if (leases.length) post("/api/release", { leases }, { keepalive: true }).catch(() => {});
+export const release = async (leases) => {
+  if (leases.length) await post("/api/release", { leases }, { keepalive: true }).catch(() => {});
 };
 
 async function ask(path, options) {

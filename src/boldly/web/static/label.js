@@ -413,13 +413,16 @@ addEventListener("online", () => {
   more();
 });
 addEventListener("pagehide", ({ persisted }) => {
-  store.leave();
   // A pair that is still to come would be the first that a reload is given, were those before it given back.
-  if (!persisted && !fetching) release(unjudged());
+  const mine = persisted || fetching ? [] : unjudged();
+  store.leave(mine);
+  release(mine);
 });
 addEventListener("pageshow", (event) => event.persisted && location.reload());
 setInterval(() => store.claim(leases()), 20000);
 
+// What this tab gave back as it was loaded again would else be given to it first, and taken away by its own farewell.
+await release(store.left());
 const unsent = store.unsent();
 if (unsent.length) handIn(unsent);
 else more();

@@ -5,6 +5,7 @@ const { run, name } = document.body.dataset;
 const HERE = `boldly:${run}:${name}:`;
 const OUTBOX = `${HERE}answer:`;
 const TABS = `${HERE}tabs`;
+const LEFT = `${HERE}left`;
 const RAW = "boldly:raw";
 const ALIVE = 90000; // A hidden tab may be woken once a minute only.
 
@@ -76,9 +77,18 @@ function tabs() {
 /** Tell the other tabs of this browser which pairs are on this page. */
 export const claim = (leases) => write(TABS, { ...tabs(), [TAB]: { leases, seen: Date.now() } });
 
-export function leave() {
+/** This tab goes, and gives pairs back. */
+export function leave(leases) {
   const { [TAB]: mine, ...rest } = tabs();
   write(TABS, rest);
+  write(LEFT, leases);
+}
+
+/** What the last tab that went gave back, once: its farewell may still be on the way. */
+export function left() {
+  const leases = read(LEFT) ?? [];
+  kept.removeItem(LEFT);
+  return leases;
 }
 
 /** The pairs on the pages of other tabs. */
