@@ -28,7 +28,8 @@ def shown(text: str) -> dict[str, Any]:
 @dataclass
 class Fake:
     """Pairs in order, leases of one person, choices as they came; `broken` is the status every request is given,
-    with the sentence `excuse`; of `unheard` paths the next request is done, and its reply lost on the way."""
+    with the sentence `excuse`; of `unheard` paths the next request is done, and its reply lost on the way. The next
+    release takes effect `late` seconds after it came."""
 
     pairs: list[tuple[str, str, str]]
     settings: dict[str, Any] = field(default_factory=dict)
@@ -40,6 +41,7 @@ class Fake:
     excuse: str = "nothing goes at the moment."
     unheard: set[str] = field(default_factory=set)
     slow: float = 0.0
+    late: float = 0.0
     leases: dict[str, int] = field(default_factory=dict)
     chosen: list[dict[str, Any]] = field(default_factory=list)
     undone: list[dict[str, Any]] = field(default_factory=list)
@@ -186,6 +188,8 @@ def app_of(fake: Fake) -> FastAPI:
 
     @app.post("/api/release")
     def release(body: dict[str, Any]) -> dict[str, Any]:
+        late, fake.late = fake.late, 0.0
+        time.sleep(late)
         with fake.lock:
             for lease in body["leases"]:
                 fake.leases.pop(lease, None)

@@ -715,6 +715,20 @@ def test_a_reload_shows_the_same_pair_and_takes_no_further_lease(visit):
     assert len(page.fake.leases) <= 3
 
 
+def test_a_reload_keeps_its_pair_however_late_the_farewell_of_the_page_before_arrives(visit):
+    page = visit()
+    page.sees(0)
+    until(lambda: len(page.fake.leases) == 2)
+    page.fake.late = 1.5
+    page.page.reload()
+    page.sees(0)
+    page.page.wait_for_timeout(2000)
+    page.press("1")
+    page.sees(1)
+    assert page.fake.said() == [(0, "left")]
+    assert page.complaints == []
+
+
 def test_a_tab_that_is_closed_gives_its_pairs_back_and_no_others(visit):
     page = visit(most=4)
     page.sees(0)
