@@ -42,6 +42,7 @@ from boldly.types import Failure, Preference, Prompt, Response, Tie, content_id
 
 PROMPTS, ROUND, STEPS, BATCH, EVALUATION, JUDGED = 20_000, 64, 16, 32, 20, 4
 CHUNK = 20_000
+TOKENS = range(256, 32_000)
 PRICE, BOUND, CALL, CALL_BOUND = 0.03, 0.05, 0.0125, 0.025
 WORDS = [
     "the",
@@ -133,7 +134,7 @@ class Maker:
 
     def response(self, prompt: int, i: int, side: int) -> tuple[int, Response]:
         words = self.draw.choices(WORDS, k=20)
-        tokens = tuple(self.draw.choices(range(256, 32_000), k=24))
+        tokens = tuple(self.draw.choices(TOKENS, k=24))
         log_prob = -30.0 * self.draw.random()
         said = Response(f"{i} {side} {' '.join(words)}", tokens, f"iterate-{i // ROUND}", log_prob, log_prob)
         packed = struct.pack(f"<{len(tokens)}i", *tokens)

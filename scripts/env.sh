@@ -12,7 +12,7 @@ case $set_name in
 esac
 
 checksum() { cksum | tr ' ' '-'; }
-stamp="$(cat constraints.txt pyproject.toml | checksum) $PWD" # a moved environment does not work, so the place counts
+stamp="$(cat constraints.txt pyproject.toml hatch_build.py src/boldly/lm/sampling/native/*.h src/boldly/lm/sampling/native/*.cpp | checksum) $PWD" # a moved environment does not work, so the place counts
 if [ -x .venv/bin/python ] && [ "$(cat ".venv/boldly-$set_name" 2>/dev/null)" = "$stamp" ]; then exit 0; fi
 
 find_python() {

@@ -8,6 +8,7 @@ import torch
 from boldly.beliefs import Beliefs
 from boldly.hypotheses import Hypotheses
 from boldly.ledger import Budget, MemoryLedger
+from boldly.ledger.history import History
 from boldly.randomness import derive
 from boldly.types import BothBad, Candidates, Failure, Preference, Prompt, Query, Response, Tie, comparisons
 
@@ -75,7 +76,7 @@ def buy(ledger, t, verdicts=VERDICTS):
 
 
 def beliefs(ledger, seed=0, window=3, base=None):
-    return Beliefs(base or Describing(), SETTINGS, ledger, window, seed)
+    return Beliefs(base or Describing(), SETTINGS, History(ledger), window, seed)
 
 
 def same(one, other):

@@ -1,6 +1,7 @@
 """What the documents say was measured is what the measurements say."""
 
 import json
+import math
 import re
 import sys
 from contextlib import closing
@@ -88,6 +89,59 @@ def test_the_ledger_that_is_measured_is_a_sound_one(tmp_path, monkeypatch):
     assert found.violations == ()
     assert found.labels == 256
     sys.modules.pop("million")
+
+
+@pytest.fixture
+def scale(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCH))
+    import scale as module
+
+    yield module
+    for name in ("scale", "growth", "memory", "million", "processes"):
+        sys.modules.pop(name, None)
+
+
+def test_the_table_against_the_history_is_that_of_its_results(scale):
+    results, text = BENCH / "results" / "history.json", (BENCH / "README.md").read_text()
+    if results.exists():
+        rows = json.loads(results.read_text())["rows"]
+        assert [row["pairs"] for row in rows] == scale.SIZES
+        assert scale.table(rows) in text
+    else:
+        assert scale.table([]).splitlines()[0] not in text
+
+
+def test_a_round_on_a_history_is_measured(scale, tmp_path):
+    scale.make(tmp_path / "run", 128)
+    row = scale.turn(tmp_path / "run", 128)
+    assert row["pairs"] == 128
+    assert min(row["start-up"], row["first round"], row["round"]) > 0.0
+    assert "| 128 | " in scale.table([row])
+
+
+def test_exponents_are_slopes_on_log_log_scales(scale):
+    rows = [{"pairs": n, "all": 3.0 * n, "none": 0.2, "root": n**0.5} for n in (1, 10, 100, 1000)]
+    found = [scale.exponent(rows, name) for name in ("all", "none", "root")]
+    assert found == pytest.approx([1.0, 0.0, 0.5], abs=1e-9)
+
+
+def test_exponents_of_growth_have_errors(scale):
+    """An exact power law has none; a point that is off by a factor e in the middle of three has one that is known."""
+    sizes = [1.0, math.e, math.e**2]
+    assert scale.growth.slope(sizes, [2.0 * n**1.5 for n in sizes]) == pytest.approx((1.5, 0.0), abs=1e-9)
+    off = scale.growth.slope(sizes, [1.0, math.e, 1.0])
+    assert off == pytest.approx((0.0, (1 / 3) ** 0.5), abs=1e-9)
+
+
+def test_a_point_of_growth_is_measured_in_a_process_of_its_own(scale, tmp_path):
+    small = [scale.growth.Point(hidden=64, layers=1, batch=n, answer=8) for n in (2, 4)]
+    rows = [scale.growth.measure(point) for point in small]
+    assert [row["batch"] for row in rows] == [2, 4]
+    assert all(min(row[name] for name in scale.growth.MEASURED) > 0.0 for row in rows)
+    assert rows[0]["parameters"] == rows[1]["parameters"] > 2 * 4096 * 64
+    assert "| 4 | " in scale.growth.tables({"batch": rows})
+    scale.growth.plot({"batch": rows}, tmp_path / "growth.html")
+    assert "batch^" in (tmp_path / "growth.html").read_text()
 
 
 @pytest.fixture

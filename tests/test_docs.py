@@ -18,6 +18,7 @@ REGISTRIES = {
     "selectors.md": "boldly.selectors:SELECTORS",
     "oracles.md": "boldly.oracles.registry:ORACLES",
     "learners.md": "boldly.lm.learners:LEARNERS",
+    "engines.md": "boldly.lm.engines:ENGINES",
     "lab.md": "boldly.lab.experiments:EXPERIMENTS",
 }
 

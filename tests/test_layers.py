@@ -17,7 +17,7 @@ LAYERS = (
     {"types", "errors", "randomness", "policy"},
     {"objectives", "references"},
     {"samplers", "selectors", "oracles", "ledger", "loop"}
-    | {"learner", "hypotheses", "beliefs", "drawing", "tables", "progress", "data", "records", "text"},
+    | {"learner", "hypotheses", "beliefs", "buying", "drawing", "tables", "progress", "data", "records", "text"},
     {"pretrained"},
     {"lab", "lm", "ledger.sql", "cluster", "oracles.reward_model", "oracles.judge"},
     {"config", "metrics", "trackers", "testing", "lab.experiments", "oracles.registry"},

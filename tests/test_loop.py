@@ -1,6 +1,7 @@
 """The loop, on policies small enough to be known exactly: Algorithm 1, its resumption, and what it refuses."""
 
 import math
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -15,6 +16,7 @@ from boldly.lab.problems.instances import two_arms
 from boldly.lab.quantities.value import gap
 from boldly.lab.single import single
 from boldly.ledger import Budget, MemoryLedger
+from boldly.ledger.sql import SqlLedger, file, marking, mirror
 from boldly.loop import Loop, Parts, Schedule, rounds
 from boldly.objectives import reduce
 from boldly.oracles import BradleyTerry, Recorded
@@ -23,7 +25,7 @@ from boldly.references import fixed
 from boldly.samplers import mixture, policy_and_reference, policy_twice
 from boldly.selectors import Pick, first_pair, payable, thompson
 from boldly.tables import compared, tabulate
-from boldly.types import Failure, Preference, Prompt, Response, Tie
+from boldly.types import Abstention, Failure, Preference, Prompt, Response, Tie
 from tests.support.tabular import MemoryArchive, TabularPolicy
 
 
@@ -80,9 +82,9 @@ class LogitLearner:
     seen: list = field(default_factory=list)
 
     def fit(self, policy, reference, evidence, *, name, seed):
-        self.seen.append(tuple(c.sequence for c in evidence.comparisons))
+        data = tuple(evidence.comparisons)
+        self.seen.append(tuple(c.sequence for c in data))
         logits = policy.logits.clone().requires_grad_()
-        data = evidence.comparisons
         if data:
             arms = torch.tensor([[r.tokens[0] for r in compared(c, ())] for c in data])
             log_pi = torch.log_softmax(logits, 0)
@@ -382,6 +384,114 @@ def test_more_budget_goes_on_where_the_money_ended():
     list(rounds(loop, Priced()))
     assert {label.query.id for label in loop.ledger.labels()} >= {label.query.id for label in whole.ledger.labels()[:6]}
     assert loop.ledger.spent().labels == 12
+
+
+@dataclass
+class Remembering(LogitLearner):
+    """Remembers what every comparison said that it was given."""
+
+    said: list = field(default_factory=list)
+
+    def fit(self, policy, reference, evidence, **rest):
+        self.said.append({c.query.id: c.label for c in evidence.comparisons})
+        assert [c.query.round for c in evidence.newest] == [evidence.round] * len(evidence.newest)
+        return super().fit(policy, reference, evidence, **rest)
+
+
+def test_what_is_corrected_after_it_was_learned_from_is_learned_from_anew(tmp_path):
+    """Law 10: one label turned round, one withdrawn, one that came late; the next fit has each as it is said last."""
+    policies = []
+    for ledger in (MemoryLedger(), SqlLedger(tmp_path / "ledger.sqlite")):
+        loop = small_loop(ledger=ledger, learner=Remembering())
+        first = loop.ask()
+        loop.tell([(query, Preference(1.0)) for query in first[:3]], source="me")
+        loop.fit()
+        ledger.correct(first[0].id, Preference(0.25), source="anna")
+        ledger.correct(first[1].id, Abstention(), source="anna")
+        loop.tell([(first[3], Tie())], source="me")
+        loop.tell([(query, Preference(0.0)) for query in loop.ask()], source="me")
+        done = loop.fit()
+        said = loop.parts.learner.said
+        assert said[0] == {query.id: 1.0 for query in first[:3]}
+        expected = {first[0].id: 0.25, first[2].id: 1.0, first[3].id: 0.5}
+        assert said[1] == expected | {label.query.id: 0.0 for label in done.labels}
+        assert len(done.labels) == 4
+        assert [(kept.labels, kept.facts["corrections"]) for kept in ledger.iterates()] == [(3, 0), (8, 2)]
+        policies.append(loop.policy.logits)
+        ledger.close()
+    assert torch.equal(*policies)
+
+
+@dataclass
+class Dipping:
+    """Reads three comparisons of the past and this round's, as a learner does that draws its batches."""
+
+    hypotheses: bool = False
+
+    def fit(self, policy, reference, evidence, *, name, seed):
+        n = len(evidence.comparisons)
+        data = evidence.comparisons.at([0, n // 3, n // 2]) + evidence.newest
+        prompts = [c.query.prompt for c in data for _ in "ab"]
+        evidence.log_probs(reference, prompts, [said for c in data for said in (c.query.a, c.query.b)])
+        return TabularPolicy(policy.logits + 0.01, name), ()
+
+    def state(self):
+        return {}
+
+    def restore(self, state):
+        pass
+
+
+def round_after(past, path, monkeypatch):
+    """What one round costs after so many: instructions of SQLite (in hundreds), queries and marks that are read."""
+    monkeypatch.setattr(file, "make_durable", lambda connection, *_: connection.execute("PRAGMA synchronous = OFF"))
+    with closing(SqlLedger(path)) as ledger:
+        archive = MemoryArchive(TabularPolicy(torch.tensor([1.0, 0.0, -1.0, -2.0], dtype=torch.float64)))
+        oracle = small_oracle()
+        loop = small_loop(ledger=ledger, archive=archive, learner=Dipping(), budget=None)
+        for _ in range(past):
+            loop_round(loop, oracle)
+    with closing(SqlLedger(path)) as ledger:
+        loop = small_loop(ledger=ledger, archive=archive, learner=Dipping(), budget=None)
+        loop_round(loop, oracle)  # reads the history's numbers
+        counts = {"instructions": 0, "queries": 0, "marks": 0}
+
+        def counting(name, function, size):
+            def counted(*args, **options):
+                found = function(*args, **options)
+                counts[name] += len(size(found))
+                return found
+
+            return counted
+
+        def tick():
+            counts["instructions"] += 1
+            return 0
+
+        monkeypatch.setattr(mirror, "_queries", counting("queries", mirror._queries, lambda found: found))
+        monkeypatch.setattr(marking, "marks", counting("marks", marking.marks, lambda found: found[0]))
+        ledger._database._raw.set_progress_handler(tick, 100)
+        loop_round(loop, oracle)
+        monkeypatch.undo()
+    return counts
+
+
+def loop_round(loop, oracle):
+    loop.buy(loop.ask(), oracle)
+    return loop.fit()
+
+
+def test_a_round_costs_the_same_after_a_long_history_as_after_a_short_one(tmp_path, monkeypatch):
+    """Its own four queries and the three it dips into are read, and SQLite does no more but for the depth of its trees.
+
+    After 40 rounds instead of 4, so that reading any table through would be ten times as much.
+    """
+    short, long = (round_after(past, tmp_path / f"{past}.sqlite", monkeypatch) for past in (4, 40))
+    for counts in (short, long):
+        assert counts["queries"] <= 4 + 3
+        assert counts["marks"] == 4
+    assert short["instructions"] > 20
+    assert long["instructions"] < 1.25 * short["instructions"], (short, long)
 
 
 def recorded_loop(budget=24, **changes):

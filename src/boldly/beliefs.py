@@ -6,6 +6,7 @@ batches whenever they are computed, so a resumed run believes bit for bit what a
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 import torch
 from jaxtyping import Float
@@ -13,16 +14,10 @@ from torch import Tensor
 
 from boldly.hypotheses import Ensemble, Hypotheses
 from boldly.learner import Pool
-from boldly.ledger import Ledger
+from boldly.ledger.history import History, Stored
 from boldly.policy import Policy
 from boldly.randomness import derive
-from boldly.types import Candidates, Comparison, Label, comparisons
-
-
-def known(ledger: Ledger, before: int) -> list[Label]:
-    """The training labels of the rounds before a round, in the order of their queries, whoever was answered first."""
-    labels = (label for label in ledger.labels() if label.query.round < before)
-    return sorted(labels, key=lambda label: (label.query.round, label.query.place))
+from boldly.types import Candidates
 
 
 @dataclass(slots=True)
@@ -31,14 +26,14 @@ class Beliefs:
 
     base: Policy
     hypotheses: Hypotheses
-    ledger: Ledger
+    history: History
     window: int
     seed: int
     _candidates: dict[int, list[Candidates]] = field(default_factory=dict, init=False)
     _features: dict[int, Float[Tensor, "responses features"]] = field(default_factory=dict, init=False)
     _bought: dict[int, Float[Tensor, "pairs 2 features"]] = field(default_factory=dict, init=False)
     _moments: tuple[Tensor, Tensor] | None = field(default=None, init=False)
-    _fitted: tuple[tuple[tuple[int, float], ...], Ensemble] | None = field(default=None, init=False)
+    _fitted: tuple[Stored, Ensemble] | None = field(default=None, init=False)
 
     def see(self, t: int, candidates: Sequence[Candidates]) -> None:
         """Add a round's candidates to the pool and drop the round that leaves the window.
@@ -85,10 +80,9 @@ class Beliefs:
 
     def ensemble(self, before: int) -> Ensemble:
         """The hypotheses that the labels of the rounds before `before` leave."""
-        data = comparisons(known(self.ledger, before))
-        labels = tuple((c.sequence, c.label) for c in data)
-        if self._fitted is None or self._fitted[0] != labels:
-            self._fitted = (labels, self._fit(data))
+        data = self.history.comparisons(before)
+        if self._fitted is None or self._fitted[0].marks != data.marks:
+            self._fitted = (data, self._fit(data))
         return self._fitted[1]
 
     @property
@@ -97,15 +91,17 @@ class Beliefs:
 
     def _asked(self, t: int) -> Float[Tensor, "pairs 2 features"]:
         if t not in self._bought:
-            pairs = [Candidates(query.prompt, (query.a, query.b)) for query in self.ledger.queries(t)]
+            pairs = [Candidates(query.prompt, (query.a, query.b)) for query in self.history.ledger.queries(t)]
             self._bought[t] = self.describe(pairs).unflatten(0, (len(pairs), 2))
         return self._bought[t]
 
-    def _fit(self, data: Sequence[Comparison]) -> Ensemble:
+    def _fit(self, data: Stored) -> Ensemble:
         assert self._moments is not None, "see the first round's candidates before asking for hypotheses"
-        rows = [self._asked(c.query.round)[c.query.place] for c in data]
-        pairs = torch.stack(rows) if rows else torch.empty(0, 2, self._width)
-        label = torch.tensor([c.label for c in data], dtype=pairs.dtype)
+        asked = [self._asked(t) for t in range(data.marks[-1].round + 1 if data.marks else 0)]
+        starts = list(accumulate(map(len, asked), initial=0))
+        rows = [starts[mark.round] + mark.place for mark in data.marks]
+        pairs = torch.cat(asked)[rows] if rows else torch.empty(0, 2, self._width)
+        label = torch.tensor([mark.probability for mark in data.marks], dtype=pairs.dtype)
         mean, scale = self._moments
         seed = derive(self.seed, "hypotheses")
         return self.hypotheses.fit(pairs[:, 0], pairs[:, 1], label, mean=mean, scale=scale, seed=seed)

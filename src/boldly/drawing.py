@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from boldly.beliefs import Beliefs, known
+from boldly.beliefs import Beliefs
 from boldly.errors import InvalidInput
 from boldly.hypotheses import Hypotheses
 from boldly.learner import Learner
-from boldly.ledger import Ledger
+from boldly.ledger.history import History
 from boldly.ledger.scores import Scores
 from boldly.policy import Policy
 from boldly.randomness import derive
@@ -85,7 +85,7 @@ class Drawing:
     prompts: Sequence[Prompt]
     parts: Parts
     schedule: Schedule
-    ledger: Ledger
+    history: History
     seed: int
     beliefs: Beliefs | None
 
@@ -104,7 +104,7 @@ class Drawing:
 
     def choose(self, pool: Pool, count: int) -> list[Query]:
         """`count` queries about recorded pairs, chosen as sampled ones are; the reference draws what to explore."""
-        left = pool([query for t in range(self.number) for query in self.ledger.queries(t)])
+        left = pool(self.history.asked(before=self.number))
         generator = torch.Generator().manual_seed(derive(self.seed, "round", self.number, "pool"))
         order = torch.randperm(len(left), generator=generator).tolist()
         queries: list[Query] = []
@@ -147,7 +147,7 @@ class Drawing:
 
         def log_ratios() -> list[Tensor]:
             prompts, responses = [prompt for prompt, _ in flat], [response for _, response in flat]
-            scores = Scores(self.ledger)
+            scores = Scores(self.history.ledger)
             ratios = scores(self.policy, prompts, responses) - scores(self.reference, prompts, responses)
             return list(ratios.split(sizes))
 
@@ -159,7 +159,7 @@ class Drawing:
         return View(
             candidates,
             seed=derive(self.seed, "round", self.number, "select", extra),
-            labels=len(known(self.ledger, before=self.known)),
+            labels=self.history.count(before=self.known),
             read_log_ratios=log_ratios,
             read_features=features,
             hypotheses=beliefs.ensemble(before=self.known) if beliefs else None,

@@ -1,6 +1,6 @@
 """What a learner is to the loop: what fits a policy to everything that was bought so far."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -10,6 +10,27 @@ from torch import Tensor
 from boldly.hypotheses import Ensemble
 from boldly.policy import Policy
 from boldly.types import Comparison, Prompt, Response
+
+
+@runtime_checkable
+class Comparisons(Protocol):
+    """Comparisons in the order of their queries. Their texts may lie in a ledger until they are asked for."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Comparison]:
+        """All of them: a long history is read from its beginning to its end."""
+        ...
+
+    def at(self, rows: Sequence[int]) -> tuple[Comparison, ...]:
+        """Those in some rows, read at once."""
+        ...
+
+    @property
+    def sequences(self) -> tuple[int, ...]:
+        """Their labels' places in the ledger; no text is read."""
+        ...
+
 
 Scorer = Callable[[Policy, Sequence[Prompt], Sequence[Response]], Float[Tensor, " responses"]]
 
@@ -27,13 +48,14 @@ class Pool:
 class Evidence:
     """Everything that round number `round` may learn from.
 
-    `comparisons` are those of every round up to this one, in the order of their queries. `spent` is the share of the
-    label budget that is used up. `pool` and `hypotheses` are there where the run fits reward hypotheses. `log_probs`
-    scores responses under a frozen policy, each only once in a run.
+    `comparisons` are those of every round up to this one, in the order of their queries, and this round's begin with
+    row `first`. `spent` is the share of the label budget that is used up. `pool` and `hypotheses` are there where the
+    run fits reward hypotheses. `log_probs` scores responses under a frozen policy, each only once in a run.
     """
 
     round: int
-    comparisons: tuple[Comparison, ...]
+    comparisons: Comparisons
+    first: int
     spent: float
     log_probs: Scorer
     pool: Pool | None = None
@@ -42,7 +64,7 @@ class Evidence:
     @property
     def newest(self) -> tuple[Comparison, ...]:
         """The comparisons of this round."""
-        return tuple(c for c in self.comparisons if c.query.round == self.round)
+        return self.comparisons.at(range(self.first, len(self.comparisons)))
 
 
 @dataclass(frozen=True, slots=True)

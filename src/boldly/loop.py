@@ -11,7 +11,7 @@ the ledger, what was learned is in the archive, and everything drawn at random i
 is built again on both goes on where the last one stopped, and ends as if it had never stopped.
 
 With `Schedule.ahead` the queries of further rounds are stored before a round is learned from, and people label them
-meanwhile: `boldly.drawing` says what they are drawn from.
+meanwhile, or a `boldly.buying.Buyer` buys them: `boldly.drawing` says what they are drawn from.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,16 +22,18 @@ from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 from torch import Tensor
 
-from boldly.beliefs import Beliefs, known
+from boldly.beliefs import Beliefs
+from boldly.buying import Buyer
 from boldly.drawing import Drawing, Parts, Pool, Schedule
 from boldly.errors import BudgetSpent, InvalidInput, WaitingForLabels
 from boldly.learner import Evidence, StepReport
 from boldly.ledger import Budget, Ledger, Spent, Step
+from boldly.ledger.history import History
 from boldly.ledger.scores import Scores
 from boldly.oracles import Following, Oracle, answer
 from boldly.policy import Iterates, Policy
 from boldly.randomness import derive
-from boldly.types import Candidates, Label, Prompt, Query, Verdict, comparisons
+from boldly.types import Candidates, Label, Prompt, Query, Verdict
 
 _ROUNDING = 1e-9
 """Money is counted in billionths."""
@@ -83,7 +85,8 @@ class Loop:
     `policy` is the one being trained; it equals the newest iterate of `archive`, which holds its frozen past. With a
     `pool` the queries are not sampled but chosen among the recorded pairs that it says no earlier query has asked for.
     `announce` is called with "sampling" and "learning" when that begins, and with "labelling" at every label. `bound`
-    is the most that a label of a query costs: a round ahead asks for no more than the money reaches for.
+    is the most that a label of a query costs: a round ahead asks for no more than the money reaches for. With a
+    `buyer` the rounds ahead are bought while the loop goes on, and `buy` waits for this round's labels alone.
     """
 
     policy: Policy
@@ -97,16 +100,19 @@ class Loop:
     announce: Callable[[Phase], None] = _silent
     pool: Pool | None = None
     bound: Callable[[Query], float] | None = None
+    buyer: Buyer | None = None
     short: BudgetSpent | None = field(default=None, init=False)
+    _history: History = field(init=False)
     _beliefs: Beliefs | None = field(default=None, init=False)
     _drawn: dict[int, list[Candidates]] = field(default_factory=dict[int, list[Candidates]], init=False)
 
     def __post_init__(self) -> None:
         if not self.prompts:
             raise InvalidInput("there are no prompts to sample responses to: `prompts` needs at least one.")
+        self._history = History(self.ledger)
         if self.parts.hypotheses is not None:
             base, window = self.archive[0], self.schedule.window
-            self._beliefs = Beliefs(base, self.parts.hypotheses, self.ledger, window, self.seed)
+            self._beliefs = Beliefs(base, self.parts.hypotheses, self._history, window, self.seed)
             for t in sorted({0, *range(max(0, self.t - window), self.t)} - {self.t}):
                 self._beliefs.see(t, self.archive.candidates(t))
 
@@ -157,16 +163,21 @@ class Loop:
 
         Raises `InvalidInput` for what is no verdict, and for a query that was never asked.
         """
-        labelled = {label.query.id for label in self.ledger.labels()}
+        labelled: dict[int, set[str]] = {}
         for query, verdict in verdicts:
             _require_verdict(verdict)
-            if query.id not in labelled:
+            if query.round not in labelled:
+                labelled[query.round] = {label.query.id for label in self.ledger.labels(round=query.round)}
+            if query.id not in labelled[query.round]:
                 attempt = self.ledger.reserve(query.id, bound=0.0, budget=self.budget)
                 if self.ledger.tell(attempt.id, verdict, source=source, price=0.0):
-                    labelled.add(query.id)
+                    labelled[query.round].add(query.id)
 
     def buy(self, queries: Sequence[Query], oracle: Oracle) -> None:
         """Ask the oracle and store its verdicts, as `boldly.oracles.answer` does: `tell` for an oracle with a price.
+
+        With a `buyer` the rounds ahead are begun behind these queries and bought whole: of a round that was begun
+        before, all is bought that waited, whichever of its queries are given here.
 
         Where the budget doesn't reach, what it admits is bought, and `short` holds the reason.
         """
@@ -174,10 +185,18 @@ class Loop:
         if isinstance(oracle, Following):
             asked = oracle.following(self.policy, self.reference, self.ledger.queries(self.t))
         try:
-            for _ in answer(self.ledger, asked, queries, budget=self.budget):
+            for _ in self._bought(queries, asked):
                 self.announce("labelling")
         except BudgetSpent as short:
             self.short = short
+
+    def _bought(self, queries: Sequence[Query], oracle: Oracle) -> Iterator[Label]:
+        """The labels of this round as they are bought, those of the rounds ahead behind them where there is a buyer."""
+        if self.buyer is None:
+            return answer(self.ledger, oracle, queries, budget=self.budget)
+        self.announce("labelling")
+        ahead = range(self.t + 1, self.t + self.schedule.ahead + 1)
+        return self.buyer(oracle, queries, [self.t, *(number for number in ahead if self.ledger.queries(number))])
 
     def fit(self) -> Round:
         """Fit the policy to the labels of every round, keep it as the next iterate, and go on to the next round.
@@ -186,9 +205,9 @@ class Loop:
         """
         self.announce("learning")
         t, reference = self.t, self.reference
-        corrections = len(self.ledger.corrections())  # before the labels are read, which may be corrected meanwhile
-        labels = known(self.ledger, before=t + 1)
-        newest = tuple(label for label in labels if label.query.round == t)
+        corrections = self._history.corrections()  # before the labels are read, which may be corrected meanwhile
+        labels, data = self._history.count(before=t + 1), self._history.comparisons(before=t + 1)
+        newest = tuple(sorted(self.ledger.labels(round=t), key=lambda label: label.query.place))
         if not newest:
             raise WaitingForLabels(
                 f"round {t} has not one label: `ask` for its queries and `tell` their verdicts first."
@@ -196,8 +215,9 @@ class Loop:
         candidates = self._seen()
         evidence = Evidence(
             round=t,
-            comparisons=comparisons(labels),
-            spent=len(labels) / self.budget.labels if self.budget.labels else 0.0,
+            comparisons=data,
+            first=data.before(t),
+            spent=labels / self.budget.labels if self.budget.labels else 0.0,
             log_probs=Scores(self.ledger),
             pool=self._beliefs.pool() if self._beliefs else None,
             hypotheses=self._beliefs.ensemble(before=t + 1) if self._beliefs else None,
@@ -209,12 +229,12 @@ class Loop:
         self.ledger.record_steps([Step(t, i, step.labels, step.taken, step.reason) for i, step in enumerate(steps)])
         # Before it is kept, so that no iterate is without: one that was recorded and not kept is made again, the same.
         facts = {"reference": reference.name, "corrections": corrections, **_summary(steps, candidates)}
-        self.ledger.record_iterate(t + 1, name=self.policy.name, labels=len(labels), facts=facts)
+        self.ledger.record_iterate(t + 1, name=self.policy.name, labels=labels, facts=facts)
         self.archive.keep(
             self.policy,
             state=self.parts.learner.state(),
             candidates=candidates if self._beliefs else (),
-            facts={"labels": len(labels), "reference": reference.name},
+            facts={"labels": labels, "reference": reference.name},
         )
         return Round(t, self.policy, reference.name, tuple(candidates), newest, steps)
 
@@ -268,7 +288,7 @@ class Loop:
             prompts=self.prompts,
             parts=self.parts,
             schedule=self.schedule,
-            ledger=self.ledger,
+            history=self._history,
             seed=self.seed,
             beliefs=self._beliefs,
         )

@@ -47,6 +47,17 @@ class Policy(Protocol):
 
 
 @runtime_checkable
+class Together(Protocol):
+    """A policy that can draw side by side with another one, which takes less time than one after the other."""
+
+    def sample_beside(
+        self, other: Policy, prompts: Sequence[Prompt], n: tuple[int, int], *, seeds: tuple[int, int]
+    ) -> tuple[list[list[Response]], list[list[Response]]]:
+        """What `sample` of this policy and of the other give, each with its `n` and seed, up to rounding."""
+        ...
+
+
+@runtime_checkable
 class Iterates(Protocol):
     """The frozen policies of a run so far: number 0 is the base model, number t the policy that round t starts from."""
 

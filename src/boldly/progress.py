@@ -50,7 +50,9 @@ class Record:
 
     `bought` counts what this round's queries came to (see `boldly.metrics.bought`). `distinct_candidates` is the
     share of different texts among the responses sampled to each prompt of the round. Terms are means over the round's
-    steps; `refused_steps` were not taken. `seconds` are by phase.
+    steps; `refused_steps` were not taken. `seconds` are by phase. `mismatch` is how far vLLM, where it drew, is from
+    the scores that are learned with (nats a token, see `boldly.metrics.mismatch`). `staleness` is how many iterates
+    older than the one that was then trained the policy was that drew the round.
     """
 
     iterate: int
@@ -63,6 +65,8 @@ class Record:
     gradient_norm: float | None = None
     refused_steps: int = 0
     seconds: Mapping[str, float] = field(default_factory=dict)
+    mismatch: float | None = None
+    staleness: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import repeat
 
 from boldly.errors import ConfigError
-from boldly.policy import Policy
+from boldly.policy import Policy, Together
 from boldly.randomness import derive
 from boldly.types import Candidates, Prompt
 
@@ -24,6 +24,10 @@ class Sampler:
     def __call__(self, policy: Policy, reference: Policy, prompts: Sequence[Prompt], *, seed: int) -> list[Candidates]:
         """The candidates of each prompt; equal seeds give equal draws."""
         mine, theirs = derive(seed, "policy"), derive(seed, "reference")
+        if self.policy and self.reference and isinstance(policy, Together):
+            n = self.policy, self.reference
+            a, b = policy.sample_beside(reference, prompts, n, seeds=(mine, theirs))
+            return [Candidates(prompt, (*own, *other)) for prompt, own, other in zip(prompts, a, b, strict=True)]
         a = policy.sample(prompts, self.policy, seed=mine) if self.policy else repeat(())
         b = reference.sample(prompts, self.reference, seed=theirs) if self.reference else repeat(())
         return [Candidates(prompt, (*own, *other)) for prompt, own, other in zip(prompts, a, b, strict=False)]

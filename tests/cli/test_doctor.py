@@ -24,3 +24,19 @@ def test_devices_are_looked_for_when_asked(capsys: pytest.CaptureFixture[str]):
     text = capsys.readouterr().out
     assert "devices       " in text
     assert "cpu (" in text
+
+
+@pytest.mark.parametrize("built", [True, False])
+def test_it_says_which_engine_draws_and_why_not_the_compiled_one(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, built: bool
+):
+    from boldly.lm.sampling.native import fits, library
+
+    if not built:
+        monkeypatch.setattr(fits, "library", lambda: None)
+    assert main(["doctor", "--devices", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)["sampling"]
+    if built and library.library() is not None:
+        assert said == "native"
+    else:
+        assert said.startswith("plain, and not native: it was not built for this boldly")

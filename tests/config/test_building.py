@@ -69,8 +69,9 @@ def test_nobody_but_people_is_asked_ahead_by_itself(flags: dict[str, str], ahead
 
 def test_sections_become_what_they_describe():
     flags = {"recipe": "xpo", "schedule.window": "3", "generation.temperature": "0.5", "seed": "4"}
+    flags["generation.stop"] = '["\\n", "###"]'
     config = read_config(flags={**flags, "adapter": "{rank: 2, targets: [q_proj]}"})
     assert schedule(config) == Schedule(window=3)
-    assert generation(config) == Generation(max_tokens=24, temperature=0.5)
+    assert generation(config) == Generation(max_tokens=24, temperature=0.5, stop=("\n", "###"))
     assert adapter(config) == Adapter(rank=2, alpha=32.0, targets=("q_proj",), seed=4)
     assert adapter(read_config()) is None

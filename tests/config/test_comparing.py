@@ -118,6 +118,13 @@ def test_runs_that_drew_their_answers_otherwise(a_run: MakeRun):
     )
 
 
+def test_answers_stop_where_those_of_the_run_did(a_run: MakeRun):
+    one, other = a_run("one", **{"generation.stop": '["ab", ":"]'}), a_run("other")
+    found = begun(str(one), str(other))
+    assert found.config.stop == ["ab", ":"]
+    assert found.notes[0].endswith('max_tokens 24, temperature 1, stop [ab, ":"].')
+
+
 def test_models_that_are_no_runs_need_prompts(tmp_path: Path):
     shutil.copytree(base_directory(), tmp_path / "mine")
     with pytest.raises(ConfigError, match="write `--prompts FILE`"):

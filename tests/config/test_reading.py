@@ -147,6 +147,12 @@ def test_the_floor_may_be_infinite_as_algorithm_1_has_it():
         ("budget: '8'", '`budget` is "8", but it has to be a whole number'),
         ("seed: -1", "run.yaml:1: `seed` is -1, but it has to be a number of at least 0: write `seed: 0`."),
         ("threads: 0", "`threads` is 0, but it has to be a number above 0 or auto: write `threads: auto`."),
+        (
+            'generation: {stop: ["a", ""]}',
+            "a list of strings that are not empty, as an empty one ends every response at once",
+        ),
+        ("generation: {stop: User}", "`generation.stop` is User, but it has to be a list: write `stop: [User]`."),
+        ("generation: {stop: [1]}", "`generation.stop` is 1, but it has to be text: write `stop: []`."),
         ("merge: yes", "`merge` is yes, but it has to be true or false: write `merge: false`."),
         ("chat: 1", "`chat` is 1, but it has to be true or false or auto: write `chat: auto`."),
         ("device: cdua", "`device` is cdua, but it has to be auto, cpu, cuda, cuda:1 or mps: write `device: auto`."),

@@ -32,6 +32,7 @@ def test_differences_are_lines_and_what_may_change_is_none():
         "evaluation.every": "2",
         "evaluation.labels": "64",
         "device": "cpu",
+        "checkpointing": "true",
         "threads": "2",
         "generation.batch_tokens": "512",
         "oracle.price": "0.5",

@@ -47,6 +47,17 @@ def test_each_response_is_scored_once(ledger: MemoryLedger):
     assert policy.calls[1:] == [[("q", "bbbb")]]
 
 
+def test_the_ledger_is_asked_for_no_other_score(ledger: MemoryLedger, monkeypatch: pytest.MonkeyPatch):
+    """However many it holds; and for none that the response carries itself."""
+    asked: list[set[tuple[str, str]]] = []
+    all_of = ledger.log_probs
+    monkeypatch.setattr(ledger, "log_probs", lambda policy, keys: asked.append(set(keys)) or all_of(policy, keys))
+    ledger.record_log_probs("iterate-1", {("p", f"r{i}"): -1.0 for i in range(100)})
+    a, own = response("aaa"), response("b", origin="iterate-1", log_prob=-0.5)
+    Scores(ledger)(Counting(), [P, Q, P], [a, own, a])
+    assert asked == [{(P.id, a.id)}]
+
+
 def test_scores_outlive_the_process_that_made_them(ledger: MemoryLedger):
     made = Scores(ledger)(Counting(), [P], [response("a")])
     policy = Counting()

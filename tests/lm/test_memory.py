@@ -5,8 +5,8 @@ import torch
 
 from boldly.errors import BoldlyError
 from boldly.lm import policy as policy_module
-from boldly.lm.generate import Generation
 from boldly.lm.memory import within_memory
+from boldly.lm.model import Generation
 from boldly.lm.policy import LMPolicy
 from boldly.types import Prompt
 
@@ -61,8 +61,9 @@ def test_sampling_scoring_and_describing_survive_it(language_model, monkeypatch)
         return drawn, policy.log_probs(*pairs), policy.describe(*pairs)
 
     drawn, log_probs, described = everything()
+    draws = limited(policy_module.engine("auto"), 64, lambda given: given["generation"].batch_tokens)
+    monkeypatch.setattr(policy_module, "engine", lambda name: draws)
     for name, batch_tokens_of in (
-        ("sample", lambda given: given["generation"].batch_tokens),
         ("log_probs", lambda given: given["batch_tokens"]),
         ("features", lambda given: given["batch_tokens"]),
     ):

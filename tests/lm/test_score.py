@@ -101,21 +101,25 @@ def test_a_response_beyond_the_context_is_refused(language_model):
 
 
 def counted(module):
-    """Every number of positions (first two axes) that goes into `module`, call by call."""
+    """How many tokens go into `module`, call by call."""
     calls = []
 
     def note(_, args, kwargs):
-        value = args[0] if args else kwargs["input_ids"]
-        calls.append(value.shape[:-1].numel() if value.is_floating_point() else value.numel())
+        calls.append((args[0] if args else kwargs["input_ids"]).numel())
 
     module.register_forward_pre_hook(note, with_kwargs=True)
     return calls
 
 
-def test_a_prompt_is_read_once_and_only_what_predicts_a_response_reaches_the_output_layer(language_model, kind):
+def test_a_prompt_is_read_once_and_only_what_predicts_a_response_reaches_the_output_layer(
+    language_model, kind, monkeypatch
+):
     lm = language_model(kind)
-    net = network(lm)
-    body, head = counted(net.body), counted(net.head)
+    head, fused = [], score.head_log_probs
+    monkeypatch.setattr(
+        score, "head_log_probs", lambda layer, inputs, *rest: (head.append(len(inputs)), fused(layer, inputs, *rest))[1]
+    )
+    body = counted(network(lm).body)
     log_probs(lm, GROUPS[:1], batch_tokens=100)
     assert body == [5 + 3 + 5 + 1]
     assert head == [3 + 5 + 1]

@@ -2,6 +2,7 @@
 
 import json
 from contextlib import closing
+from dataclasses import replace
 from math import isnan
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from boldly.lm.load import load
 from boldly.lm.model import LanguageModel
 from boldly.oracles import Program, Recorded, answer
 from boldly.records import Record, records_of
+from boldly.runner import answering as module
 from boldly.runner.answering import answering, read_labels, recorded_pairs, tokenised
 from boldly.testing.build import query
 from boldly.types import Response
@@ -115,6 +117,18 @@ def test_every_recorded_pair_is_offered_until_it_was_asked_for(folder: Path, lm:
     assert {c.prompt.content for c in pairs([one])} == {c.prompt.content for c in offered[1:]}
 
 
+def test_of_a_long_record_only_what_is_looked_at_gets_tokens(
+    folder: Path, lm: LanguageModel, monkeypatch: pytest.MonkeyPatch
+):
+    made: list[Response] = []
+    plain = module.tokenised
+    monkeypatch.setattr(module, "tokenised", lambda lm, response, _: made.append(response) or plain(lm, response))
+    offered = recorded_pairs(records(folder), lm, without=())([])
+    assert (len(offered), len(offered[1:]), made) == (3, 2, [])
+    assert offered[1:][0] == offered[1]
+    assert len(made) == 2 * len(offered[1].responses)
+
+
 def test_prompts_that_are_held_out_are_kept_out(folder: Path, lm: LanguageModel):
     held = query(0).prompt
     pairs = recorded_pairs(records(folder), lm, without=[held])
@@ -135,3 +149,14 @@ def test_tokens_are_kept_where_they_are_this_models_and_made_anew_where_not(lm: 
     for foreign in ((), (10**6, end), (inside, inside), (inside, end)):
         anew = tokenised(lm, Response(mine.text, foreign, "x", -1.0, -1.0))
         assert anew.tokens == encode_response(lm, mine.text)
+
+
+def test_what_a_stop_string_ended_is_kept_where_it_ends_this_models_too(lm: LanguageModel):
+    tokens = tuple(lm.tokenizer("someone gave a lot", add_special_tokens=False)["input_ids"])
+    mine = Response("someone gave ", tokens, "iterate-3", -1.0, -2.0)
+    for strings in (("a lot",), ("x", "a lo")):
+        assert tokenised(lm, mine, strings).tokens == tokens
+    for strings in ((), ("x",), (" a lot",), ("gave", "a lot")):
+        assert tokenised(lm, mine, strings).tokens == encode_response(lm, mine.text)
+    for others in (tokens[:-1], (*tokens, *tokens)):
+        assert tokenised(lm, replace(mine, tokens=others), ("a lot",)).tokens == encode_response(lm, mine.text)

@@ -1,5 +1,6 @@
 """The whole job on the bundled default, small: what it leaves behind, and that nothing can be lost or bought twice."""
 
+import importlib
 import json
 import os
 import shutil
@@ -47,6 +48,19 @@ XPO = {
 
 DEFAULT_AHEAD = SMALL | {"schedule": SMALL["schedule"] | {"ahead": 1}}
 
+GRADER = """
+import json, sys, time
+for line in sys.stdin:
+    asked = json.loads(line)
+    time.sleep(0.02)
+    print(json.dumps({"id": asked["id"], "score": -len(asked["response"])}), flush=True)
+"""
+AWAY = XPO | {
+    "schedule": {"labels_per_round": 8, "ahead": 1},
+    "evaluation": {"prompts": 8},
+    "oracle": {"name": "program", "command": [sys.executable, "-c", GRADER], "answers": "scores", "lasting": True},
+}
+
 
 def labels(root):
     ledger = SqlLedger(RunDirectory(root).ledger, read_only=True)
@@ -86,6 +100,25 @@ def xpo_run(tmp_path_factory):
 def default_ahead_run(tmp_path_factory):
     root = tmp_path_factory.mktemp("default_ahead") / "run"
     return boldly.run(**DEFAULT_AHEAD, output=str(root))
+
+
+@pytest.fixture(scope="module")
+def away_run(tmp_path_factory):
+    """A run whose labels are bought of a command beside everything else."""
+    root = tmp_path_factory.mktemp("away") / "run"
+    return boldly.run(**AWAY, output=str(root))
+
+
+def test_labels_bought_beside_everything_else_leave_the_same_run(away_run, tmp_path, monkeypatch):
+    module = importlib.import_module("boldly.runner.execute")
+    assert module.answers_elsewhere(module.answering(read_config(arguments=AWAY)).training)
+    monkeypatch.setattr(module, "answers_elsewhere", lambda oracle: False)
+    alone = boldly.run(**AWAY, output=str(tmp_path / "run"))
+    assert measured(alone.run) == measured(away_run.run)
+    assert [line["staleness"] for line in measured(away_run.run)] == [0, 0, 1, 1]
+    assert labels(alone.run) == labels(away_run.run)
+    assert same(weights(alone.run), weights(away_run.run))
+    assert "The oldest policy that drew a round was 1 older" in RunDirectory(away_run.run).report.read_text()
 
 
 def test_a_run_leaves_a_model_a_ledger_and_a_report(default_run):
@@ -187,9 +220,10 @@ OFTEN = (1, 3, 6, 10, 16)
     ("keys", "whole", "kills_at"),
     [
         pytest.param(DEFAULT_AHEAD, "default_ahead_run", OFTEN, marks=pytest.mark.slow),
+        pytest.param(AWAY, "away_run", OFTEN, marks=pytest.mark.slow),
         pytest.param(XPO, "xpo_run", (9,)),
     ],
-    ids=["default ahead", "xpo once"],
+    ids=["default ahead", "bought beside", "xpo once"],
 )
 def test_killed_at_any_moment_and_started_again_ends_as_an_uninterrupted_run(keys, whole, kills_at, request, tmp_path):
     """SIGKILL each time the run's files have changed a little more, until one start gets through to the end."""

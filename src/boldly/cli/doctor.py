@@ -36,7 +36,9 @@ doctor.command(
 @doctor.default
 def look(
     *,
-    devices: Annotated[bool, Parameter(negative=(), help="also look for accelerators, which loads torch")] = False,
+    devices: Annotated[
+        bool, Parameter(negative=(), help="also look for accelerators and the engine that draws, which loads torch")
+    ] = False,
     json: Annotated[bool, Parameter(negative=(), help="print one JSON object")] = False,
 ) -> int:
     found = examine(Path.cwd(), devices=devices)
@@ -62,7 +64,7 @@ def examine(folder: Path, *, devices: bool) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "hub offline": os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0"),
     }
-    return found | {"devices": _devices()} if devices else found
+    return found | {"devices": _devices(), "sampling": _sampling()} if devices else found
 
 
 def _devices() -> list[str]:
@@ -70,6 +72,16 @@ def _devices() -> list[str]:
 
     found = [f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())]
     return [*found, *(["mps"] if torch.backends.mps.is_available() else []), f"cpu ({torch.get_num_threads()} threads)"]
+
+
+def _sampling() -> str:
+    """The engine that draws from a model of Llama's family on a CPU, and why it is not the compiled one."""
+    from boldly.data import base_directory
+    from boldly.lm.load import load
+    from boldly.lm.sampling import native
+
+    reason = native.misfit([load(base_directory(), device="cpu")])
+    return f"plain, and not native: {reason}" if reason else "native"
 
 
 def _version(package: str) -> str | None:

@@ -29,9 +29,36 @@ def as_text(plan: Plan) -> str:
     parts = ", ".join(f"{phase} {_time(seconds)}" for phase, seconds in plan.seconds.items() if seconds)
     rows.append(("rounds", f"{plan.rounds}, sampling {plan.responses:,} responses"))
     rows.append(("time", f"about {_time(total)} ({parts}; {plan.measured}), and what the oracle takes"))
+    rows.append(("memory", _memory(plan)))
     rows.append(("disk", f"about {plan.disk / 1e6:,.0f} MB, {plan.free / 1e9:,.0f} GB are free"))
     rows += [("sent", f"{to}: {what}") for to, what in plan.sent.items()]
     return "\n".join(f"{name:<10}{value}" for name, value in rows)
+
+
+def _memory(plan: Plan) -> str:
+    fit = plan.memory
+    if fit is None:
+        return "not known for this kind of model; batches are halved where it runs out"
+    found, how = fit.footprint, ", activations computed twice" if fit.checkpointing else ""
+    parts = {
+        "weights": found.weights,
+        "copies": found.frozen,
+        "AdamW": found.optimiser,
+        "gradients": found.gradients,
+        "micro-batch": found.micro_batch,
+        "sampling": max(found.sampling, found.scoring),
+        **({"vLLM, beside what it needs to compute": found.engine} if found.engine else {}),
+        **({"libraries": fit.beside} if fit.beside else {}),
+    }
+    shares = ", ".join(f"{name} {_bytes(size)}" for name, size in parts.items())
+    return (
+        f"about {_bytes(fit.process)} at most, {_bytes(fit.room)} can be had ({shares}); micro-batches of "
+        f"{fit.train_tokens:,} tokens{how}, sampling in {fit.sample_tokens:,}"
+    )
+
+
+def _bytes(size: int) -> str:
+    return f"{size / 1e6:,.0f} MB" if size < 1e10 else f"{size / 1e9:,.1f} GB"
 
 
 def _bought(purchase: Purchase) -> str:

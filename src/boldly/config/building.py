@@ -39,7 +39,8 @@ def schedule(config: RunConfig) -> Schedule:
 
 
 def generation(config: RunConfig) -> Generation:
-    return Generation(**config.generation.model_dump())
+    own = config.generation
+    return Generation(**own.model_dump(exclude={"stop"}), stop=tuple(own.stop))
 
 
 def adapter(config: RunConfig) -> Adapter | None:

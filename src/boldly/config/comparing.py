@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 from pydantic import Field, ValidationError
 
-from boldly.config.documents import read_document
+from boldly.config.documents import read_document, written
 from boldly.config.finished import BUNDLED, Found, fingerprint
 from boldly.config.locations import COMPARISON_FILE
 from boldly.config.lot import LOT_FILE, read_lot, write_lot
@@ -56,6 +56,7 @@ class ComparisonConfig(Section):
     money: Money | None = None
     max_tokens: Positive
     temperature: float = Field(gt=0)
+    stop: list[str] = Field(default=[])
     seed: int = Field(ge=0)
     oracle: Part
     drawn: int = Field(default=0, ge=0)
@@ -212,6 +213,7 @@ def _new(a: Found, b: Found, given: Given) -> Begun:
         money=given.money,
         max_tokens=given.max_tokens or generation.max_tokens,
         temperature=given.temperature or generation.temperature,
+        stop=generation.stop,
         seed=seed,
         oracle=_oracle(given.oracle or {}),
     )
@@ -252,15 +254,16 @@ def _generation(a: Found, b: Found) -> tuple[GenerationConfig, tuple[str, ...]]:
         return GenerationConfig() if small else GenerationConfig(max_tokens=_OWN_MODEL_TOKENS), ()
     first, *others = ((found.name, found.config.generation) for found in runs if found.config is not None)
     differ = any(_drawing(other) != _drawing(first[1]) for _, other in others)
+    stop = f", stop {written(first[1].stop)}" if first[1].stop else ""
     note = (
         f"the two runs drew their answers otherwise; here both do as {first[0]}: max_tokens {first[1].max_tokens}, "
-        f"temperature {first[1].temperature:g}."
+        f"temperature {first[1].temperature:g}{stop}."
     )
     return first[1], (note,) if differ else ()
 
 
-def _drawing(generation: GenerationConfig) -> tuple[int, float]:
-    return generation.max_tokens, generation.temperature
+def _drawing(generation: GenerationConfig) -> tuple[int, float, list[str]]:
+    return generation.max_tokens, generation.temperature, generation.stop
 
 
 def _oracle(flags: Mapping[str, str]) -> Part:

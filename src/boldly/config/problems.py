@@ -124,6 +124,8 @@ def _problem(
 def _example(section: type[BaseModel], name: str, details: list[ErrorDetails], examples: Mapping[str, Any]) -> Any:
     """A value that would do: the one that was probably meant, the default, or an example."""
     for detail in details:
+        if detail["type"] == "list_type" and isinstance(detail["input"], str):
+            return [detail["input"]]
         allowed = re.findall(r"'([^']*)'", detail.get("ctx", {}).get("expected", ""))
         if near := nearest(str(detail["input"]), allowed):
             return near if isinstance(detail["loc"][-1], str) else [near]

@@ -15,6 +15,7 @@ from boldly.oracles import is_held
 
 _FREE: tuple[Key, ...] = (
     ("budget",),
+    ("checkpointing",),
     ("consistency",),
     ("device",),
     ("evaluation", "every"),

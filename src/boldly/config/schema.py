@@ -6,7 +6,7 @@ method needs no line in this file.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 Positive = Annotated[int, Field(gt=0)]
 Money = Annotated[float, Field(ge=0)]
@@ -51,12 +51,24 @@ class ScheduleConfig(Section):
     )
 
 
+def _some_text(strings: list[str]) -> list[str]:
+    if "" in strings:
+        raise ValueError("a list of strings that are not empty, as an empty one ends every response at once")
+    return strings
+
+
 class GenerationConfig(Section):
     """How responses are drawn."""
 
     max_tokens: Positive = Field(default=24, description="length limit of a response (256 with a model of your own)")
     temperature: float = Field(default=1.0, gt=0, description="1 is the policy itself")
     batch_tokens: Positive = Field(default=16384, description="tokens in memory at once")
+    engine: Literal["auto", "plain", "native", "vllm"] = Field(
+        default="auto", description="who draws; auto is compiled code where it can, else the model itself"
+    )
+    stop: Annotated[list[str], AfterValidator(_some_text)] = Field(
+        default=[], description="strings that end a response, which is then the text before them"
+    )
 
 
 class EvaluationConfig(Section):
@@ -98,6 +110,9 @@ class RunConfig(Section):
     model: str = Field(default="bundled", description="`bundled`, `bundled-rare`, a directory, or a name on the Hub")
     adapter: AdapterConfig | None = Field(default=None, description="train low-rank adapters; null trains all weights")
     dtype: Literal["auto", "float32", "bfloat16", "float64"] = Field(default="auto", description="type of the weights")
+    checkpointing: bool | Literal["auto"] = Field(
+        default="auto", description="compute activations twice when training; auto is where they don't fit otherwise"
+    )
     device: str = Field(
         default="auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1 or mps"
     )

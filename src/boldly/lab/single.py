@@ -117,7 +117,7 @@ class Fitted:
     ) -> tuple[Policy, tuple[StepReport, ...]]:
         assert isinstance(policy, ArmPolicy)
         assert isinstance(reference, ArmPolicy)
-        bought = Evidence(evidence.round, rows_of(evidence.newest), lambda: rows_of(evidence.comparisons))
+        bought = Evidence(evidence.round, rows_of(evidence.newest), lambda: rows_of(tuple(evidence.comparisons)))
         if self._against is None or self._against[0] != reference.name:
             self._against = reference.name, reference.log_pi[None]  # one table while it stays, so it is seen to stay
         log_pi = self.begun(policy.log_pi[None], self._against[1], bought)

@@ -4,6 +4,7 @@
 database and torch.
 """
 
+from boldly.ledger.marks import Extent, Mark
 from boldly.ledger.memory import MemoryLedger
 from boldly.ledger.protocol import Attempt, Budget, Calls, Correction, Iterate, Ledger, RoundRecord, Spent, Step
 
@@ -12,8 +13,10 @@ __all__ = [
     "Budget",
     "Calls",
     "Correction",
+    "Extent",
     "Iterate",
     "Ledger",
+    "Mark",
     "MemoryLedger",
     "RoundRecord",
     "Spent",

@@ -2,8 +2,8 @@
 
 import math
 import threading
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from boldly.errors import InvalidInput, StorageError
 from boldly.ledger.accounting import Totals, check_call, check_correction, check_price
 from boldly.ledger.json_text import dump, load
+from boldly.ledger.marks import NOTHING, Extent, Mark, mark_of
 from boldly.ledger.protocol import Attempt, Budget, Correction, Iterate, RoundRecord, Spent, Step
 from boldly.types import ACCOUNTS, Account, Failure, Label, Prompt, Provenance, Query, Response, Verdict, corrected
 
@@ -53,9 +54,11 @@ class MemoryLedger:
         self._prompts: dict[str, Prompt] = {}
         self._responses: dict[tuple[str, str], Response] = {}
         self._queries: dict[str, Query] = {}
+        self._asked: defaultdict[tuple[Account, int], list[str]] = defaultdict(list)
         self._attempts: list[_Open] = []
         self._tries: Counter[str] = Counter()
         self._labels: dict[str, Label] = {}
+        self._told: list[str] = []
         self._corrections: list[Correction] = []
         self._calls: list[_Call] = []
         self._answers: dict[str, Mapping[str, Any]] = {}
@@ -74,16 +77,18 @@ class MemoryLedger:
                     for said in (query.a, query.b, query.explore)
                 )
                 prompt = self._prompts.setdefault(prompt_id, query.prompt)
-                self._queries.setdefault(query.id, replace(query, prompt=prompt, a=a, b=b, explore=explore))
+                if query.id not in self._queries:
+                    self._queries[query.id] = replace(query, prompt=prompt, a=a, b=b, explore=explore)
+                    self._asked[query.account, query.round].append(query.id)
 
     def queries(self, round: int, account: Account = "training") -> tuple[Query, ...]:
         with self._open():
-            return tuple(q for q in self._queries.values() if (q.round, q.account) == (round, account))
+            return tuple(self._queries[query_id] for query_id in self._asked.get((account, round), ()))
 
     def waiting(self, round: int, account: Account = "training") -> tuple[Query, ...]:
         with self._open():
-            asked = ((i, q) for i, q in self._queries.items() if (q.round, q.account) == (round, account))
-            return tuple(query for query_id, query in asked if query_id not in self._labels)
+            asked = self._asked.get((account, round), ())
+            return tuple(self._queries[query_id] for query_id in asked if query_id not in self._labels)
 
     def reserve(
         self, query_id: str, *, bound: float, budget: Budget, holder: str = "run", metered: bool = False
@@ -124,6 +129,7 @@ class MemoryLedger:
                 query = self._queries[query_id]
                 counts = Label(len(self._labels), query, verdict, source, price, _now(), provenance, kept)
                 self._labels[query_id] = counts
+                self._told.append(query_id)
             return counts
 
     def correct(self, query_id: str, verdict: Verdict, *, source: str, facts: Mapping[str, Any] | None = None) -> Label:
@@ -182,9 +188,25 @@ class MemoryLedger:
         with self._open():
             return self._tries[query_id]
 
-    def labels(self, account: Account = "training") -> tuple[Label, ...]:
+    def labels(self, account: Account = "training", *, round: int | None = None) -> tuple[Label, ...]:
         with self._open():
-            return tuple(label for label in self._labels.values() if label.query.account == account)
+            if round is None:
+                return tuple(label for label in self._labels.values() if label.query.account == account)
+            asked = self._asked.get((account, round), ())
+            labels = (self._labels[query_id] for query_id in asked if query_id in self._labels)
+            return tuple(sorted(labels, key=lambda label: label.sequence))
+
+    def marks(self, account: Account = "training", *, since: Extent = NOTHING) -> tuple[tuple[Mark, ...], Extent]:
+        with self._open():
+            new = dict.fromkeys(self._told[since.labels :])
+            new |= dict.fromkeys(each.query_id for each in self._corrections[since.corrections :])
+            labels = (self._labels[query_id] for query_id in new)
+            marks = tuple(mark_of(label) for label in labels if label.query.account == account)
+            return marks, Extent(len(self._told), len(self._corrections))
+
+    def labelled(self, sequences: Sequence[int]) -> tuple[Query, ...]:
+        with self._open():
+            return tuple(self._queries[self._told[sequence]] for sequence in sequences)
 
     def spent(self, account: Account = "training") -> Spent:
         with self._open():
@@ -194,19 +216,24 @@ class MemoryLedger:
         with self._open():
             if any(map(math.isnan, values.values())):
                 raise InvalidInput(f"a log-probability under {policy!r} is not a number.")
-            self._log_probs[policy] = {**values, **self._log_probs.get(policy, {})}
+            known = self._log_probs.setdefault(policy, {})
+            for key, value in values.items():
+                known.setdefault(key, value)
 
-    def log_probs(self, policy: str) -> Mapping[tuple[str, str], float]:
+    def log_probs(
+        self, policy: str, keys: Collection[tuple[str, str]] | None = None
+    ) -> Mapping[tuple[str, str], float]:
         with self._open():
-            return dict(self._log_probs.get(policy, {}))
+            known = self._log_probs.get(policy, {})
+            return dict(known) if keys is None else {key: known[key] for key in keys if key in known}
 
     def record_round(self, number: int, *, policy: str, reference: str) -> None:
         with self._open():
             self._rounds.setdefault(number, RoundRecord(number, policy, reference, _now()))
 
-    def rounds(self) -> tuple[RoundRecord, ...]:
+    def rounds(self, since: int = 0) -> tuple[RoundRecord, ...]:
         with self._open():
-            return tuple(self._rounds[number] for number in sorted(self._rounds))
+            return tuple(self._rounds[number] for number in sorted(self._rounds) if number >= since)
 
     def record_steps(self, steps: Sequence[Step]) -> None:
         with self._open():
@@ -224,9 +251,9 @@ class MemoryLedger:
         with self._open():
             self._iterates.setdefault(number, Iterate(number, name, labels, dict(facts)))
 
-    def iterates(self) -> tuple[Iterate, ...]:
+    def iterates(self, since: int = 0) -> tuple[Iterate, ...]:
         with self._open():
-            return tuple(self._iterates[number] for number in sorted(self._iterates))
+            return tuple(self._iterates[number] for number in sorted(self._iterates) if number >= since)
 
     def together(self, work: Callable[[], T]) -> T:
         """What `work` returns. Nothing survives a process here, and nothing is taken back if `work` raises."""

@@ -1,10 +1,11 @@
 """The ledger: what was asked, what was answered, what it cost, and what was learned from it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from boldly.errors import InvalidInput
+from boldly.ledger.marks import NOTHING, Extent, Mark
 from boldly.types import Account, Label, Provenance, Query, Verdict
 
 T = TypeVar("T")
@@ -241,8 +242,19 @@ class Ledger(Calls, Protocol):
         """How many attempts were made at a query so far, the open and the abandoned ones included."""
         ...
 
-    def labels(self, account: Account = "training") -> tuple[Label, ...]:
-        """Every label that counts, as it was corrected last, in the order they were bought."""
+    def labels(self, account: Account = "training", *, round: int | None = None) -> tuple[Label, ...]:
+        """Every label that counts, or those of one round, as corrected last, in the order they were bought."""
+        ...
+
+    def marks(self, account: Account = "training", *, since: Extent = NOTHING) -> tuple[tuple[Mark, ...], Extent]:
+        """What the labels say that came or were corrected since, as they were corrected last; and how far that reads.
+
+        `since` is what an earlier call said. No text is read, so that a long history is cheap to follow.
+        """
+        ...
+
+    def labelled(self, sequences: Sequence[int]) -> tuple[Query, ...]:
+        """The queries of labels, by the labels' places in the ledger, in that order."""
         ...
 
     def spent(self, account: Account = "training") -> Spent: ...
@@ -254,15 +266,19 @@ class Ledger(Calls, Protocol):
         """
         ...
 
-    def log_probs(self, policy: str) -> Mapping[tuple[str, str], float]:
-        """Every stored log-probability under a frozen policy."""
+    def log_probs(
+        self, policy: str, keys: Collection[tuple[str, str]] | None = None
+    ) -> Mapping[tuple[str, str], float]:
+        """Every stored log-probability under a frozen policy, or those of `keys` that are stored."""
         ...
 
     def record_round(self, number: int, *, policy: str, reference: str) -> None:
         """Store that a round was begun; one that is stored already is left alone."""
         ...
 
-    def rounds(self) -> tuple[RoundRecord, ...]: ...
+    def rounds(self, since: int = 0) -> tuple[RoundRecord, ...]:
+        """The rounds from number `since` on, those that are asked ahead included."""
+        ...
 
     def record_steps(self, steps: Sequence[Step]) -> None:
         """Store the optimiser's steps of a round; a round that is stored already is left alone."""
@@ -274,7 +290,9 @@ class Ledger(Calls, Protocol):
         """Store that iterate `number` was kept after `labels` labels; one that is stored already is left alone."""
         ...
 
-    def iterates(self) -> tuple[Iterate, ...]: ...
+    def iterates(self, since: int = 0) -> tuple[Iterate, ...]:
+        """The iterates from number `since` on."""
+        ...
 
     def together(self, work: Callable[[], T]) -> T:
         """What `work` returns; all that it writes to this ledger becomes durable at once, or nothing does if it raises.

@@ -28,10 +28,12 @@ class Scores:
     ) -> Float[Tensor, "responses"]:
         """log pi(response | prompt) in nats, one prompt for each response, in float32 on the CPU."""
         keys = [(prompt.id, response.id) for prompt, response in zip(prompts, responses, strict=True)]
-        values = dict(self._ledger.log_probs(policy.name))
-        for key, response in zip(keys, responses, strict=True):
-            if response.origin == policy.name and not math.isnan(response.log_prob):
-                values[key] = response.log_prob
+        values = {
+            key: response.log_prob
+            for key, response in zip(keys, responses, strict=True)
+            if response.origin == policy.name and not math.isnan(response.log_prob)
+        }
+        values.update(self._ledger.log_probs(policy.name, {key for key in keys if key not in values}))
         missing = {key: place for place, key in enumerate(keys) if key not in values}
         if missing:
             places = list(missing.values())

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from peft.tuners.lora.layer import LoraLayer
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
@@ -53,6 +54,11 @@ def adapted(module: PreTrainedModel, adapter: Adapter) -> PeftModel:
                 f"No adapter fits {module.name_or_path or type(module).__name__} "
                 f"({str(error).splitlines()[0]}); write `targets: all-linear`."
             ) from error
+
+
+def acting(layer: LoraLayer) -> list[str]:
+    """The names of the adapters that change what `layer` says now."""
+    return [] if layer.disable_adapters else [name for name in layer.active_adapters if name in layer.lora_A]
 
 
 @contextmanager

@@ -101,7 +101,7 @@ class DiskArchive:
         candidates: Sequence[Candidates],
         facts: Mapping[str, object],
     ) -> None:
-        """Write iterate number `len(self)`, whole or not at all; older learner states go once it is durable.
+        """Write iterate number `len(self)`, whole or not at all; an older learner state goes once it is durable.
 
         `facts` end up in its manifest. Raises `StorageError` where the disk fails, is full or soon would be, and
         `BoldlyError` for weights that are not finite.
@@ -117,7 +117,7 @@ class DiskArchive:
             save_file({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}, folder / LEARNER)
             write_candidates(candidates, folder / CANDIDATES)
         self._newest = t
-        self._drop_learners()
+        self._drop_learner(t - _LEARNERS_KEPT)
 
     def restore(self) -> tuple[int, dict[str, Tensor]]:
         """Put the newest complete iterate into the live module; its number, and the learner's state that led to it.
@@ -133,7 +133,9 @@ class DiskArchive:
         if not self._newest:
             return 0, {}
         self._verified(self._newest)
-        self._drop_learners()
+        for number in numbers(self.root):
+            if number <= self._newest - _LEARNERS_KEPT:
+                self._drop_learner(number)
         folder = self.folder(self._newest)
         if changed := self._upgraded():
             log.warning("%s was written with %s: the run goes on, maybe not to the same last bit", folder, changed)
@@ -186,10 +188,8 @@ class DiskArchive:
             written = read_module(folder, dtype=module.dtype, device=torch.device("cpu"))
             module.load_state_dict(written.state_dict())
 
-    def _drop_learners(self) -> None:
-        for number in numbers(self.root):
-            if number <= self._newest - _LEARNERS_KEPT:
-                (self.folder(number) / LEARNER).unlink(missing_ok=True)
+    def _drop_learner(self, number: int) -> None:
+        (self.folder(number) / LEARNER).unlink(missing_ok=True)
 
 
 def fingerprint(directory: Path) -> str:

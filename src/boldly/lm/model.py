@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from peft import PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+Engine = Literal["auto", "plain", "native", "vllm"]
+"""Who draws: the module itself ("plain"), compiled code ("native"), that where it can ("auto"), or vLLM."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,12 +17,15 @@ class Generation:
     """How responses are drawn. `temperature` 1 is the policy itself; anything else samples from another one.
 
     `max_tokens` bounds a response (tokens, end token included); `batch_tokens` bounds prompt and response tokens that
-    are in memory at once, in sampling and in scoring.
+    are in memory at once, in sampling and in scoring. A response ends with the first token that completes one of the
+    strings `stop` in its text, which is then what stands before that string.
     """
 
     max_tokens: int = 64
     temperature: float = 1.0
     batch_tokens: int = 16384
+    engine: Engine = "auto"
+    stop: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

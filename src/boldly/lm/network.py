@@ -13,8 +13,10 @@ from peft import PeftModel
 from torch import Tensor, nn
 from transformers import Cache, PreTrainedModel
 
+from boldly.lm.attention import NAME, apart
 from boldly.lm.model import LanguageModel
-from boldly.lm.pack import Group, Layout, lay_out, split
+from boldly.lm.pack import Group, Layout, lay_out
+from boldly.lm.pack import split as one_by_one
 
 Project = Callable[[Tensor], Tensor]
 
@@ -24,10 +26,12 @@ class Findings:
     """What a module was seen to do.
 
     `shares`: it takes a mask for each pair of tokens, and a response scores the same behind a shared prompt as alone.
+    `apart`: it takes an attention of ours, which gives the same as that mask (see `boldly.lm.attention`).
     `direct`: its logits are its output layer applied to its last hidden state, with no cap, scale or other step.
     """
 
     shares: bool
+    apart: bool
     direct: bool
 
 
@@ -39,6 +43,7 @@ class Network:
     body: nn.Module
     head: nn.Module | None
     shares: bool
+    apart: bool
     direct: bool
 
     @property
@@ -58,6 +63,7 @@ class Reading:
     project: Project
 
 
+_NOTHING = Findings(shares=False, apart=False, direct=False)
 _FOUND: WeakKeyDictionary[nn.Module, Findings] = WeakKeyDictionary()
 
 
@@ -83,11 +89,13 @@ def still(module: nn.Module) -> Iterator[None]:
 
 def read(net: Network, layout: Layout) -> Reading:
     """One pass over `layout`; the output layer sees no position that predicts no response token where `net.direct`."""
-    arguments = {
-        "input_ids": layout.tokens,
-        "attention_mask": _attention(net, layout),
-        "use_cache": False,
-    } | _positions(net, layout.positions)
+    arguments = {"input_ids": layout.tokens, "use_cache": False} | _positions(net, layout.positions)
+    if net.apart and layout.joined:
+        return _reading(net, layout, arguments | {"apart": apart(layout)})
+    return _reading(net, layout, arguments | {"attention_mask": _attention(net, layout)})
+
+
+def _reading(net: Network, layout: Layout, arguments: dict[str, Any]) -> Reading:
     if net.direct and net.head is not None:
         hidden = net.body(**arguments).last_hidden_state.flatten(0, 1)
         return Reading(hidden[layout.predictors], net.head)
@@ -129,7 +137,7 @@ def next_logits(
 def _parts(lm: LanguageModel, found: Findings) -> Network:
     causal = lm.module.get_base_model() if isinstance(lm.module, PeftModel) else lm.module
     assert isinstance(causal, PreTrainedModel)
-    return Network(causal, causal.base_model, causal.get_output_embeddings(), found.shares, found.direct)
+    return Network(causal, causal.base_model, causal.get_output_embeddings(), found.shares, found.apart, found.direct)
 
 
 def _attention(net: Network, layout: Layout) -> Tensor:
@@ -166,13 +174,14 @@ def _as_is(logits: Tensor) -> Tensor:
 def _try_out(lm: LanguageModel) -> Findings:
     with still(lm.module), torch.autocast(lm.device.type, enabled=False):
         direct = _is_direct(lm)
-        shares = _may_share(lm) and _does_share(lm, direct)
-    return Findings(shares=shares, direct=direct)
+        shares = _may_share(lm) and _does_share(lm, direct, split=False)
+        split = shares and _takes_apart(lm, direct)
+    return Findings(shares=shares, apart=split, direct=direct)
 
 
 def _probe(lm: LanguageModel, first: int) -> Group:
     """A prompt with a long and a short response; `first` picks the tokens of the long one."""
-    vocabulary = _parts(lm, Findings(shares=False, direct=False)).vocabulary
+    vocabulary = _parts(lm, _NOTHING).vocabulary
     length = max(1, min(16, lm.context // 4))
 
     def tokens(start: int, count: int) -> list[int]:
@@ -183,7 +192,7 @@ def _probe(lm: LanguageModel, first: int) -> Group:
 
 def _is_direct(lm: LanguageModel) -> bool:
     """Runs the module with an output layer that answers 64 times as loud, so that a cap can't hide in small logits."""
-    net = _parts(lm, Findings(shares=False, direct=False))
+    net = _parts(lm, _NOTHING)
     if net.head is None or net.body is net.causal:
         return False
     seen: dict[str, Tensor] = {}
@@ -213,18 +222,31 @@ def _is_direct(lm: LanguageModel) -> bool:
 
 def _may_share(lm: LanguageModel) -> bool:
     """Whether a mask of our own can stand for every layer's: plain or PyTorch attention, no window, no recurrence."""
-    causal = _parts(lm, Findings(shares=False, direct=False)).causal
+    causal = _parts(lm, _NOTHING).causal
     config = causal.config.get_text_config(decoder=True)
     window = getattr(config, "sliding_window", None)
     layers = set(getattr(config, "layer_types", None) or (["sliding_attention"] if window else ["full_attention"]))
     if window is not None and window >= lm.context:
         layers.discard("sliding_attention")
-    return causal.config._attn_implementation in ("sdpa", "eager") and layers <= {"full_attention"}
+    return causal.config._attn_implementation in ("sdpa", "eager", NAME) and layers <= {"full_attention"}
 
 
-def _does_share(lm: LanguageModel, direct: bool) -> bool:
+def _takes_apart(lm: LanguageModel, direct: bool) -> bool:
+    """Whether our attention gives the same; if so, it stays."""
+    config = _parts(lm, _NOTHING).causal.config
+    before = config._attn_implementation
+    if before == "eager":
+        return False
+    config._attn_implementation = NAME
+    if _does_share(lm, direct, split=True):
+        return True
+    config._attn_implementation = before
+    return False
+
+
+def _does_share(lm: LanguageModel, direct: bool, *, split: bool) -> bool:
     """Compares the second response of a row with the same alone, and with the same beside another first response."""
-    net = _parts(lm, Findings(shares=True, direct=direct))
+    net = _parts(lm, Findings(shares=True, apart=split, direct=direct))
 
     def second(group: Group) -> Tensor:
         reading = read(net, lay_out([group], pad=lm.pad_token, device=lm.device))
@@ -235,7 +257,7 @@ def _does_share(lm: LanguageModel, direct: bool) -> bool:
         joined, beside = second(probe), second(_probe(lm, 5))
     except Exception:  # a module that can't take such a mask may say so in any way it likes
         return False
-    alone = second(split(probe, 0)[-1])
+    alone = second(one_by_one(probe, 0)[-1])
     tolerance = 1e-3 if lm.module.dtype in (torch.float32, torch.float64) else 5e-2
     scale = alone.abs().max().clamp(min=1e-6)
     return bool((joined - alone).abs().max() <= tolerance * scale and (joined - beside).abs().max() <= 1e-4 * scale)

@@ -12,12 +12,14 @@ from peft import PeftModel
 from torch import Tensor
 
 from boldly.lm.encode import decode, encode
+from boldly.lm.engines import engine
 from boldly.lm.features import Features, features, weights
-from boldly.lm.generate import Drawn, sample
-from boldly.lm.memory import within_memory
+from boldly.lm.memory import micro_batch, within_memory
 from boldly.lm.model import Generation, LanguageModel
 from boldly.lm.network import still
 from boldly.lm.pack import Group, group
+from boldly.lm.sampling import Drawn, Voice
+from boldly.lm.sampling.stop import before
 from boldly.lm.say import beginnings
 from boldly.lm.score import log_probs
 from boldly.lm.weights import AdapterWeights, averaged, taken, worn
@@ -25,6 +27,8 @@ from boldly.policy import Policy
 from boldly.types import Prompt, Response
 
 T = TypeVar("T")
+
+_WHAT = "one prompt with its responses"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,22 +47,17 @@ class LMPolicy:
     adapter: AdapterWeights | None = None
 
     def sample(self, prompts: Sequence[Prompt], n: int, *, seed: int) -> list[list[Response]]:
-        """Draw `n` responses to each prompt (see `boldly.lm.generate.sample`); equal seeds give equal draws."""
-        tokens = [encode(self.lm, prompt) for prompt in prompts]
+        """Draw `n` responses to each prompt (see `boldly.lm.sampling.sample`); equal seeds give equal draws."""
+        (drawn,) = _drawn([(self, n, seed)], prompts)
+        return drawn
 
-        def draw(batch_tokens: int) -> list[list[Drawn]]:
-            generation = replace(self.generation, batch_tokens=batch_tokens)
-            return sample(self.lm, tokens, n, generation=generation, generator=torch.Generator().manual_seed(seed))
-
-        with self.in_place():
-            drawn = self._within_memory(draw)
-        return [
-            [
-                Response(decode(self.lm, d.tokens), d.tokens, self.name, d.log_prob, d.sampled_log_prob, d.ended)
-                for d in responses
-            ]
-            for responses in drawn
-        ]
+    def sample_beside(
+        self, other: Policy, prompts: Sequence[Prompt], n: tuple[int, int], *, seeds: tuple[int, int]
+    ) -> tuple[list[list[Response]], list[list[Response]]]:
+        """What `sample` of this policy and of the other give, their rows side by side where the engine can."""
+        assert isinstance(other, LMPolicy)
+        own, others = _drawn([(self, n[0], seeds[0]), (other, n[1], seeds[1])], prompts)
+        return own, others
 
     def log_probs(self, prompts: Sequence[Prompt], responses: Sequence[Response]) -> Float[Tensor, " responses"]:
         """log pi(response | prompt) in nats, at temperature 1; a prompt that is repeated in a row is read once."""
@@ -89,7 +88,7 @@ class LMPolicy:
         return Features(found.values.cpu(), found.log_probs.cpu())
 
     def _within_memory(self, work: Callable[[int], T]) -> T:
-        return within_memory(work, self.generation.batch_tokens, what="one prompt with its responses")
+        return within_memory(work, min(self.generation.batch_tokens, micro_batch(self.lm.device)), what=_WHAT)
 
     def freeze(self, name: str) -> "LMPolicy":
         """A copy under `name` that never changes: of the adapter where there is one, else of the module."""
@@ -140,3 +139,27 @@ class LMPolicy:
             assert isinstance(self.lm.module, PeftModel)
             with worn(self.lm.module, self.adapter):
                 yield
+
+
+def _drawn(requests: Sequence[tuple[LMPolicy, int, int]], prompts: Sequence[Prompt]) -> list[list[list[Response]]]:
+    """For each policy, how many responses, and seed: the responses to each prompt."""
+    first = requests[0][0]
+    tokens = [encode(first.lm, prompt) for prompt in prompts]
+
+    def draw(batch_tokens: int) -> list[list[list[Drawn]]]:
+        voices = [
+            Voice(policy.lm, n, torch.Generator().manual_seed(seed), policy.in_place) for policy, n, seed in requests
+        ]
+        generation = replace(first.generation, batch_tokens=batch_tokens)
+        return engine(generation.engine)(voices, tokens, generation=generation)
+
+    drawn = within_memory(draw, first.generation.batch_tokens, what=_WHAT)
+    return [
+        [[_response(policy, response, first.generation.stop) for response in responses] for responses in own]
+        for (policy, _, _), own in zip(requests, drawn, strict=True)
+    ]
+
+
+def _response(policy: LMPolicy, drawn: Drawn, stop: Sequence[str]) -> Response:
+    text = before(decode(policy.lm, drawn.tokens), stop)
+    return Response(text, drawn.tokens, policy.name, drawn.log_prob, drawn.sampled_log_prob, drawn.ended)

@@ -1,19 +1,21 @@
 """log pi(response | prompt) of many responses: each prompt read once, and no full [tokens, vocabulary] matrix."""
 
 from collections.abc import Callable, Sequence
+from typing import TypeGuard
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from boldly.errors import PromptsError
+from boldly.lm.head import head_log_probs
 from boldly.lm.model import LanguageModel
 from boldly.lm.network import Network, Project, Reading, network, read
 from boldly.lm.pack import Group, Layout, Pack, fill, lay_out, room, split
 
 CHUNK_LOGITS = 2**24
-"""The most logits that exist at once: 64 MiB in float32."""
+"""The most logits of one chunk: 64 MiB in float32."""
 
 
 def packs(lm: LanguageModel, groups: Sequence[Group], batch_tokens: int) -> list[Pack]:
@@ -91,12 +93,15 @@ def by_chunks(
     reading: Reading,
     targets: Int[Tensor, " tokens"],
 ) -> Tensor:
-    """`function(project, inputs, targets)` on chunks of tokens, joined; backward computes a chunk's logits again."""
+    """`function(project, inputs, targets)` on chunks of tokens, joined.
+
+    Backward computes a chunk's logits again, unless all fit into one chunk or the output layer is frozen.
+    """
     size = max(1, CHUNK_LOGITS // net.vocabulary)
     if len(targets) <= size:
         return function(reading.project, reading.inputs, targets)
     chunks = zip(reading.inputs.split(size), targets.split(size), strict=True)
-    if not torch.is_grad_enabled():
+    if not (torch.is_grad_enabled() and _keeps_logits(reading.project)):
         return torch.cat([function(reading.project, inputs, target) for inputs, target in chunks])
     return torch.cat(
         [checkpoint(function, reading.project, inputs, target, use_reentrant=False) for inputs, target in chunks]
@@ -113,6 +118,18 @@ def sums(values: Float[Tensor, " tokens"], layout: Layout) -> Float[Tensor, " re
     return values.new_zeros(len(layout.lengths)).index_add(0, layout.owners, values)
 
 
+def _keeps_logits(project: Project) -> bool:
+    """Whether scores hold logits until the backward pass (see `boldly.lm.head`)."""
+    return not (_is_linear(project) and not any(p.requires_grad for p in project.parameters()))
+
+
+def _is_linear(project: Project) -> TypeGuard[nn.Linear]:
+    """An output layer as it is, without an adapter around it."""
+    return type(project) is nn.Linear
+
+
 def _log_prob(project: Project, inputs: Tensor, targets: Tensor) -> Tensor:
+    if _is_linear(project):
+        return head_log_probs(project, inputs, targets)
     logits = accurate(project(inputs))
     return logits.gather(1, targets[:, None]).squeeze(1) - logits.logsumexp(1)

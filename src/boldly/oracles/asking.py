@@ -1,7 +1,7 @@
 """Buying labels: the one place where an oracle, a budget and a ledger meet."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 
 from boldly.errors import BoldlyError, BudgetSpent, OracleError, OracleUnavailable, WaitingForLabels
 from boldly.ledger.accounting import check_budget
@@ -13,7 +13,7 @@ from boldly.types import Failure, Label, Query
 
 def answer(
     ledger: Ledger, oracle: Oracle, queries: Sequence[Query], *, budget: Budget, attempts: int = 3
-) -> Iterator[Label]:
+) -> Generator[Label]:
     """Ask the oracle and yield each label once it is durable, in the order the answers arrive.
 
     Every attempt is reserved before it is sent and settled at what it cost, at its bound where nobody knows. Failures

@@ -89,7 +89,12 @@ class Preparing(Protocol):
 
 @runtime_checkable
 class Sending(Protocol):
-    """An oracle that hands prompts and responses to somebody else than this process."""
+    """An oracle that hands prompts and responses to somebody else than this process.
+
+    Where rounds are drawn ahead it is called beside sampling and learning, on a thread of its own (`boldly.buying`). So
+    it has to bear calls from several threads, which may take turns; and where it waits, it calls
+    `boldly.oracles.stopping.look` to be stopped at once.
+    """
 
     def sends(self) -> str:
         """What is handed over, and where to, in a few words."""

@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from math import nan
 from pathlib import Path
+from typing import overload
 
 from boldly.config.building import build_oracle
 from boldly.config.locations import ledger_of
@@ -13,6 +14,7 @@ from boldly.errors import ConfigError
 from boldly.ledger.sql import SqlLedger
 from boldly.lm.encode import decode, encode_response
 from boldly.lm.model import LanguageModel
+from boldly.lm.sampling.stop import before, stop_of
 from boldly.oracles import Oracle, Recorded
 from boldly.records import Pool, Record, pool_of, read_records, records_of
 from boldly.types import Candidates, Prompt, Query, Response
@@ -76,17 +78,42 @@ class RecordedPairs:
 
     pool: Pool
     lm: LanguageModel
+    stop: tuple[str, ...] = ()
 
-    def __call__(self, asked: Sequence[Query]) -> list[Candidates]:
+    def __call__(self, asked: Sequence[Query]) -> "Tokenised":
         """The pairs that none of the queries asked has asked for."""
-        return [
-            Candidates(left.prompt, tuple(tokenised(self.lm, response) for response in left.responses), left.pairs)
-            for left in self.pool.candidates(asked)
-        ]
+        return Tokenised(self.pool.candidates(asked), self.lm, self.stop)
 
 
-def recorded_pairs(records: Sequence[Record], lm: LanguageModel, *, without: Collection[Prompt]) -> RecordedPairs:
-    """What may be chosen from `records`: everything but prompts that are held out.
+@dataclass(frozen=True, slots=True)
+class Tokenised(Sequence[Candidates]):
+    """Recorded pairs in a model's own tokens, which each gets when it is looked at: a record may be long."""
+
+    left: Sequence[Candidates]
+    lm: LanguageModel
+    stop: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.left)
+
+    @overload
+    def __getitem__(self, place: int) -> Candidates: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> "Tokenised": ...
+
+    def __getitem__(self, place: int | slice) -> "Candidates | Tokenised":
+        if isinstance(place, slice):
+            return Tokenised(self.left[place], self.lm, self.stop)
+        left = self.left[place]
+        responses = tuple(tokenised(self.lm, response, self.stop) for response in left.responses)
+        return Candidates(left.prompt, responses, left.pairs)
+
+
+def recorded_pairs(
+    records: Sequence[Record], lm: LanguageModel, *, without: Collection[Prompt], stop: tuple[str, ...] = ()
+) -> RecordedPairs:
+    """What may be chosen from `records`: everything but prompts that are held out; `stop` is that of the generation.
 
     Raises `ConfigError` where nothing is left.
     """
@@ -97,16 +124,18 @@ def recorded_pairs(records: Sequence[Record], lm: LanguageModel, *, without: Col
             f"none of the {len(records)} recorded labels can be trained on: their prompts are held out, or their two "
             "responses are equal or empty: write `heldout: FILE` with prompts of its own, or name other labels."
         )
-    return RecordedPairs(pool, lm)
+    return RecordedPairs(pool, lm, stop)
 
 
-def tokenised(lm: LanguageModel, response: Response) -> Response:
+def tokenised(lm: LanguageModel, response: Response, stop: tuple[str, ...] = ()) -> Response:
     """A recorded response as this model reads it: as it was sampled where the tokens are this model's, else anew.
+
+    This model's end with an end token, or where one of the strings `stop` is completed in them.
 
     Its log-probability is not known: a policy of this run with the same name is another one.
     """
     tokens, size = response.tokens, len(lm.tokenizer)
-    own = bool(tokens) and max(tokens) < size and decode(lm, tokens) == response.text and tokens[-1] in lm.end_tokens
+    own = bool(tokens) and max(tokens) < size and _as_drawn(lm, tokens, response.text, stop)
     return Response(
         text=response.text,
         tokens=tokens if own else encode_response(lm, response.text),
@@ -115,3 +144,12 @@ def tokenised(lm: LanguageModel, response: Response) -> Response:
         sampled_log_prob=nan,
         ended=True,
     )
+
+
+def _as_drawn(lm: LanguageModel, tokens: tuple[int, ...], text: str, strings: tuple[str, ...]) -> bool:
+    """Whether `tokens` are a response of this model that has ended, with this text."""
+    if tokens[-1] in lm.end_tokens:
+        return decode(lm, tokens) == text
+    stop = stop_of(lm, strings)
+    ended = stop is not None and stop.ends(tokens) and stop.until(tokens) == tokens
+    return ended and before(decode(lm, tokens), strings) == text

@@ -1,5 +1,6 @@
 """The card that a run puts on the model it returns."""
 
+import json
 import sys
 from importlib.metadata import version
 
@@ -62,6 +63,20 @@ def card_of(config: RunConfig, result: Result, ledger: Ledger) -> Card:
 
 
 def _limits(config: RunConfig, result: Result) -> tuple[str, ...]:
+    return (*_judged(config, result), *_stopped(config.generation.stop))
+
+
+def _stopped(strings: list[str]) -> tuple[str, ...]:
+    """Not in generation_config.json: transformers' `generate` refuses to run with it there and no tokenizer given."""
+    if not strings:
+        return ()
+    return (
+        f"It goes on behind the strings that ended its answers; `generate(..., tokenizer=tokenizer, "
+        f"stop_strings={json.dumps(strings, ensure_ascii=False)})` stops it there.",
+    )
+
+
+def _judged(config: RunConfig, result: Result) -> tuple[str, ...]:
     if result.chosen_by == "newest":
         return (
             "The newest iterate, judged by nobody: no reward and no win rate on held-out prompts says whether it is "

@@ -33,7 +33,7 @@ class Checker:
 
         A budget that is spent and an oracle that is gone end the checks, never the run.
         """
-        labels = [label for label in self.ledger.labels() if label.query.round == t]
+        labels = self.ledger.labels(round=t)
         queries = [self._query(label) for label in labels if self._drawn(label)]
         self.ledger.ask(queries)
         waiting: Sequence[Query] = self.ledger.waiting(t, "consistency")

@@ -108,7 +108,8 @@ def _policy(begun: Begun, side: Side, found: Found) -> LMPolicy:
         dtype=found.config.dtype if found.config else "auto",
         chat=found.config.chat if found.config else "auto",
     )
-    generation = Generation(max_tokens=begun.config.max_tokens, temperature=begun.config.temperature)
+    own = begun.config
+    generation = Generation(max_tokens=own.max_tokens, temperature=own.temperature, stop=tuple(own.stop))
     return LMPolicy(origin_of(side, found.name), lm, generation)
 
 

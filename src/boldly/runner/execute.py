@@ -9,6 +9,7 @@ from math import ceil
 
 import torch
 
+from boldly.buying import Buyer, answers_elsewhere
 from boldly.config.building import build, generation, schedule
 from boldly.config.prompts import load_prompts
 from boldly.config.saving import dump
@@ -30,6 +31,7 @@ from boldly.runner.answering import Answering, answering, recorded_pairs
 from boldly.runner.card import card_of
 from boldly.runner.checking import Checker
 from boldly.runner.directory import RunDirectory, begin, choose
+from boldly.runner.footing import settle
 from boldly.runner.judging import Judge, best
 from boldly.runner.policies import itself, load_model, threads
 from boldly.runner.result import load_result, save_result
@@ -52,7 +54,7 @@ def execute(
     Everything is checked before anything is written. `oracle` replaces the configured one, for callers who hold it as
     an object. The trackers in `report_to` are fed beside `observe`. With `wait` it sleeps where people have to answer,
     until they have. Stopped at any moment and called again it buys no label twice and ends as if it had not been
-    stopped.
+    stopped, but for rounding where memory was short at one of the starts.
 
     Raises `InvalidInput` for what can't work, `WaitingForLabels` where people have to answer, `BudgetSpent` where the
     money reaches for no label at all, `OracleUnavailable` when nobody answers, `StorageError` for a directory that
@@ -78,33 +80,41 @@ def _execute(run: RunDirectory, config: RunConfig, observe: Observer, held: Orac
     oracles = answering(config, held)
     parts = build(config)
     lm = load_model(config, prompts)
-    pool = None if oracles.records is None else recorded_pairs(oracles.records, lm, without=prompts.heldout)
+    pool = None
+    if oracles.records is not None:
+        stop = tuple(config.generation.stop)
+        pool = recorded_pairs(oracles.records, lm, without=prompts.heldout, stop=stop)
     _refuse_unfollowed(oracles.training, LMPolicy("iterate-0", lm, generation(config)))
+    said = settle(config, parts, lm, prompts)
     begin(run, config)
     with ExitStack() as stack:
         if config.ledger:
             stack.callback(Lock(run.lock).release)
         ledger = stack.enter_context(closing(SqlLedger(config.ledger or run.ledger)))
         ledger.abandon()
-        policy = LMPolicy("iterate-0", lm, generation(config))
+        policy = LMPolicy("iterate-0", lm, said)
         archive = DiskArchive(run.iterates, policy)
         newest, state = archive.restore()
         parts.learner.restore(state)
+        del state  # moments and masters, which the learner has now
         watch = Watch(
             run, config, observe, ledger, {record.iterate: record for record in read(run.metrics)}, since=begun
         )
+        budget, planned = Budget(config.budget, config.money), schedule(config)
+        overlaps = planned.ahead > 0 and answers_elsewhere(oracles.training)
         loop = Loop(
             policy=policy.renamed(f"iterate-{newest}"),
             prompts=prompts.train,
             parts=parts,
             ledger=ledger,
             archive=archive,
-            budget=Budget(config.budget, config.money),
-            schedule=schedule(config),
+            budget=budget,
+            schedule=planned,
             seed=config.seed,
             announce=watch.phase,
             pool=pool,
             bound=oracles.training.bound if isinstance(oracles.training, Outside) else None,
+            buyer=stack.enter_context(closing(Buyer(ledger, budget))) if overlaps else None,
         )
         heldout = prompts.heldout[: config.evaluation.prompts]
         judge = _judge(config, itself(archive[0]), heldout, oracles.evaluation, ledger)

@@ -171,7 +171,7 @@ class Judge:
         queries = queries[: self.share]
         outside = isinstance(self.oracle, Outside)
         affordable = self.ledger.together(lambda: self._affordable(iterate if outside else 0))
-        known = {label.query.id for label in self.ledger.labels("evaluation")}
+        known = {label.query.id for label in self.ledger.labels("evaluation", round=iterate)}
         wanted = [query for query in queries if query.id not in known and query.a.text != query.b.text][
             : max(0, affordable)
         ]
@@ -181,7 +181,9 @@ class Judge:
             deque(answer(self.ledger, self.oracle, () if outside else wanted, budget=self.budget), maxlen=0)
         if self.awaited(iterate):
             return []
-        verdicts = {label.query.id: preference_of(label.verdict) for label in self.ledger.labels("evaluation")}
+        verdicts = {
+            label.query.id: preference_of(label.verdict) for label in self.ledger.labels("evaluation", round=iterate)
+        }
         return [self._own(query, verdicts) for query in queries]
 
     def _affordable(self, before: int) -> int:

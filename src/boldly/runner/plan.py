@@ -1,4 +1,4 @@
-"""What a run would do, before it does anything: labels, money, time, disk, and what is sent where."""
+"""What a run would do, before it does anything: labels, money, time, memory, disk, and what is sent where."""
 
 import shutil
 import time
@@ -13,6 +13,7 @@ import torch
 from boldly.config.building import build, generation
 from boldly.config.prompts import load_prompts
 from boldly.config.schema import RunConfig
+from boldly.lm.footprint import Fit
 from boldly.lm.policy import LMPolicy
 from boldly.loop import Parts
 from boldly.metrics import read
@@ -21,6 +22,7 @@ from boldly.progress import Record
 from boldly.randomness import derive
 from boldly.runner.answering import Answering, answering
 from boldly.runner.directory import RunDirectory, choose
+from boldly.runner.footing import footing
 from boldly.runner.past import Past, past
 from boldly.runner.policies import load_model, threads
 from boldly.types import Account, Prompt, Query, Response
@@ -42,7 +44,10 @@ class Purchase:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run would do. `seconds` are by phase, on this machine and without the oracle's; `disk` is bytes."""
+    """What a run would do. `seconds` are by phase, on this machine and without the oracle's; `disk` is bytes.
+
+    `memory` is what it takes of the model's device, and None where that can't be planned for its kind of model.
+    """
 
     run: Path
     recipe: str
@@ -52,6 +57,7 @@ class Plan:
     responses: int
     seconds: dict[str, float]
     measured: str
+    memory: Fit | None
     disk: int
     free: int
     sent: dict[str, str]
@@ -69,6 +75,7 @@ def plan(config: RunConfig, held: Oracle | None = None) -> Plan:
     oracles = answering(config, held)
     parts = build(config)
     lm = load_model(config, prompts)
+    memory = footing(config, parts, lm, prompts)
     policy = LMPolicy("iterate-0", lm, generation(config))
     before = past(config.ledger or run.ledger)
     drawn, seconds = _draw(policy, prompts.train[:_MEASURED], config.seed)
@@ -86,10 +93,18 @@ def plan(config: RunConfig, held: Oracle | None = None) -> Plan:
         responses=rounds * _responses(config, parts),
         seconds=_seconds(config, parts, rounds, seconds, read(run.metrics)),
         measured="measured in its past rounds" if read(run.metrics) else f"measured on {len(drawn)} prompts",
-        disk=(rounds + 1) * size + 2 * 8 * sum(p.numel() for p in lm.module.parameters() if p.requires_grad),
+        memory=memory,
+        disk=(rounds + 1) * size + 2 * sum(map(_moved, lm.module.parameters())),
         free=shutil.disk_usage(_existing(run.root)).free,
         sent=_sent(config, oracles, run),
     )
+
+
+def _moved(p: torch.nn.Parameter) -> int:
+    """Bytes of what the optimiser keeps of a parameter: two moments and, below 32 bits, a master."""
+    if not p.requires_grad:
+        return 0
+    return p.numel() * (2 * p.element_size() if p.element_size() >= 4 else 3 * 4)
 
 
 def _draw(policy: LMPolicy, prompts: Sequence[Prompt], seed: int) -> tuple[list[list[Response]], tuple[float, float]]:

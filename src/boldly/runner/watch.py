@@ -1,17 +1,17 @@
 """What a run tells while it goes on."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
-from boldly.beliefs import known
 from boldly.config.live import Activity, tell_state
 from boldly.config.schema import RunConfig
 from boldly.errors import WaitingForLabels
 from boldly.ledger import Ledger
 from boldly.loop import Loop
 from boldly.metrics import append, bought
+from boldly.metrics.mismatch import mismatch
 from boldly.oracles import Outside
 from boldly.progress import Evaluation, Phase, Progress, Record
 from boldly.runner.directory import RunDirectory
@@ -65,7 +65,7 @@ class Watch:
             self.phase("evaluating")
         evaluation = judge(itself(loop.policy), self.iterate) if due else None
         self.phase("writing")
-        record = known or _record(self.iterate, self.ledger, evaluation, dict(self.seconds))
+        record = known or self._record(evaluation)
         self.seconds.clear()
         self._keep(replace(record, evaluation=evaluation), note=_untaught(record))
 
@@ -93,6 +93,25 @@ class Watch:
         lacks = record.evaluation is not None and record.evaluation.win_rate is None
         return lacks and record.iterate not in self._judged and judge.asked(record.iterate)
 
+    def _record(self, evaluation: Evaluation | None) -> Record:
+        iterate, ledger, generation = self.iterate, self.ledger, self.config.generation
+        queries = ledger.queries(iterate - 1) if iterate else ()
+        labels = ledger.labels(round=iterate - 1) if iterate else ()
+        kept = next(iter(ledger.iterates(since=iterate)), None) if iterate else None
+        facts = dict(kept.facts) if kept else {}
+        for name in ("reference", "corrections"):  # of the iterate, not of how it does
+            facts.pop(name, None)
+        return Record(
+            iterate=iterate,
+            labels=kept.labels if kept else 0,
+            evaluation=evaluation,
+            bought=bought(queries, labels, sum(ledger.attempts(query.id) for query in queries)),
+            seconds=dict(self.seconds),
+            mismatch=mismatch(queries) if generation.engine == "vllm" and generation.temperature == 1.0 else None,
+            staleness=_staleness(ledger, iterate - 1) if iterate else 0,
+            **cast(dict[str, Any], facts),
+        )
+
     def _keep(self, record: Record, note: str = "") -> None:
         append(self.run.metrics, record)
         self.records[record.iterate] = record
@@ -106,21 +125,10 @@ class Watch:
             tell_state(self.run.root, activity)
 
 
-def _record(iterate: int, ledger: Ledger, evaluation: Evaluation | None, seconds: Mapping[str, float]) -> Record:
-    queries = ledger.queries(iterate - 1) if iterate else ()
-    learned = known(ledger, before=iterate)
-    labels = [label for label in learned if label.query.round == iterate - 1]
-    facts = next((dict(kept.facts) for kept in ledger.iterates() if kept.number == iterate), {})
-    for name in ("reference", "corrections"):  # of the iterate, not of how it does
-        facts.pop(name, None)
-    return Record(
-        iterate=iterate,
-        labels=len(learned),
-        evaluation=evaluation,
-        bought=bought(queries, labels, sum(ledger.attempts(query.id) for query in queries)),
-        seconds=seconds,
-        **cast(dict[str, Any], facts),
-    )
+def _staleness(ledger: Ledger, number: int) -> int:
+    """How many rounds before round `number` the iterate began that drew it; 0 for a round that was never begun."""
+    begun = next(iter(ledger.rounds(since=number)), None)
+    return number - int(begun.policy.removeprefix("iterate-")) if begun and begun.number == number else 0
 
 
 def _untaught(record: Record) -> str:

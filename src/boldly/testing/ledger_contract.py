@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from boldly.errors import BudgetSpent, InvalidInput, StorageError
+from boldly.ledger.marks import Extent, Mark, mark_of
 from boldly.ledger.protocol import Attempt, Budget, Iterate, Ledger, Spent, Step
 from boldly.testing.build import query, response
 from boldly.types import (
     ACCOUNTS,
     Abstention,
+    Account,
     BothBad,
     Failure,
     Label,
@@ -395,6 +397,7 @@ class LedgerContract:
         ]
         assert all(one.time for one in first)
         assert ledger.rounds() == first
+        assert ledger.rounds(since=1) == first[1:]
 
     def test_steps_of_a_stored_round_are_left_alone(self, ledger: Ledger):
         first = [Step(0, 0, (2, 0, 1)), Step(0, 1, (), taken=False, reason="loss is not finite")]
@@ -408,6 +411,7 @@ class LedgerContract:
         ledger.record_iterate(1, name="iterate-1", labels=16, facts={"loss": 0.5, "é": [1]})
         ledger.record_iterate(1, name="other", labels=99, facts={})
         assert ledger.iterates() == (Iterate(0, "base", 0, {}), Iterate(1, "iterate-1", 16, {"loss": 0.5, "é": [1]}))
+        assert [ledger.iterates(since) == ledger.iterates()[since:] for since in range(3)] == [True] * 3
 
     def test_threads_that_reserve_at_once_never_overshoot(self, ledger: Ledger):
         ledger.ask([query(place) for place in range(24)])
@@ -512,6 +516,70 @@ class LedgerContract:
         assert all(each.time and each.source == "anna" for each in made)
         corrected = {account: [label.corrected for label in ledger.labels(account)] for account in ACCOUNTS}
         assert corrected == {"training": [1], "evaluation": [1], "consistency": [2]}
+
+    def test_marks_follow_the_labels_and_their_corrections(self, ledger: Ledger):
+        """Whoever follows from any moment on knows what one who reads everything knows, and is told nothing twice."""
+        asked = [query(0), query(1, account="evaluation"), query(2, round=1), query(3), query(0, round=2)]
+        ledger.ask(asked)
+        steps = [
+            *((one, verdict) for one, verdict in zip(asked, (Tie(), Tie(), BothBad()), strict=False)),
+            (asked[0], Preference(0.25)),
+            (asked[3], Abstention()),
+            (asked[3], Preference(1.0)),
+            (asked[1], Preference(1.0)),
+            (asked[0], Abstention()),
+            (asked[4], Preference(1 / 3)),
+        ]
+        moments: list[tuple[Extent, dict[Account, tuple[Mark, ...]]]] = [(Extent(), dict.fromkeys(ACCOUNTS, ()))]
+        for one, verdict in steps:
+            if one in ledger.waiting(one.round, one.account):
+                buy(ledger, one, verdict)
+            else:
+                ledger.correct(one.id, verdict, source="anna")
+            expected: dict[Account, tuple[Mark, ...]] = {}
+            for account in ACCOUNTS:
+                expected[account] = tuple(map(mark_of, ledger.labels(account)))
+            for extent, before in moments:
+                for account in ACCOUNTS:
+                    new, reaches = ledger.marks(account, since=extent)
+                    assert reaches.labels == sum(map(len, expected.values()))
+                    assert reaches.corrections == len(ledger.corrections())
+                    known = {mark.sequence: mark for mark in (*before[account], *new)}
+                    assert tuple(known[sequence] for sequence in sorted(known)) == expected[account]
+                    assert len({mark.sequence for mark in new}) == len(new)
+            moments.append((ledger.marks()[1], expected))
+            assert ledger.marks(since=moments[-1][0]) == ((), moments[-1][0])
+
+    def test_the_labels_of_a_round_are_those_of_all_that_belong_to_it(self, ledger: Ledger):
+        asked = [query(place, round=round) for place in range(3) for round in range(2)]
+        ledger.ask([*asked, query(0, account="evaluation")])
+        for one in (*reversed(asked[1:]), query(0, account="evaluation")):
+            buy(ledger, one, Tie())
+        for one in (asked[3], asked[2], asked[3]):
+            ledger.correct(one.id, BothBad(), source="anna")
+        for account in ACCOUNTS:
+            for round in range(3):
+                expected = tuple(label for label in ledger.labels(account) if label.query.round == round)
+                assert ledger.labels(account, round=round) == expected
+        assert [label.corrected for label in ledger.labels(round=1)] == [0, 2, 0]
+
+    def test_the_queries_of_labels_come_in_the_order_that_was_asked_for(self, ledger: Ledger):
+        asked = [query(place, a="a" * (place % 3 + 1)) for place in range(7)]
+        ledger.ask(asked)
+        order = (3, 0, 6, 1, 5)
+        for place in order:
+            buy(ledger, asked[place], Tie())
+        for sequences in ([], [4], [2, 0], [0, 4, 4, 1], range(5)):
+            assert ledger.labelled(sequences) == tuple(asked[order[sequence]] for sequence in sequences)
+
+    def test_log_probabilities_are_found_by_their_keys(self, ledger: Ledger):
+        values = {(f"p{i % 7}", f"r{i}"): -i / 3 for i in range(450)}
+        ledger.record_log_probs("iterate-1", values)
+        ledger.record_log_probs("iterate-2", {("p0", "r0"): -9.0})
+        wanted = [key for i, key in enumerate(values) if i % 2]
+        assert ledger.log_probs("iterate-1", [*wanted, ("p1", "r0"), ("p", "r")]) == {k: values[k] for k in wanted}
+        assert ledger.log_probs("iterate-2", wanted) == {}
+        assert ledger.log_probs("iterate-1", []) == {}
 
     def test_what_comes_second_after_a_correction_is_surplus_all_the_same(self, ledger: Ledger):
         ledger.ask([query(0)])

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from boldly.ledger import Budget
+from boldly.ledger import Budget, Step
 from boldly.ledger.sql import SqlLedger
 from boldly.testing import query
 from boldly.types import Tie
@@ -31,7 +31,20 @@ def look(ledger: SqlLedger) -> None:
     ledger.abandon()
 
 
-@pytest.mark.parametrize("work", [buy, look], ids=["buy", "look"])
+def learn(ledger: SqlLedger) -> None:
+    """What a round asks for beside its labels, after a history that it knows already."""
+    _, known = ledger.marks()
+    ledger.marks(since=known)
+    ledger.labelled([0])
+    ledger.labels(round=0)
+    ledger.record_log_probs("iterate-0", {("p", "r"): -1.0, ("p", "s"): -2.0})
+    ledger.log_probs("iterate-0", [("p", "r"), ("q", "r")])
+    ledger.record_steps([Step(0, 0, (0,))])
+    ledger.record_iterate(1, name="iterate-1", labels=1, facts={})
+    ledger.iterates(since=1)
+
+
+@pytest.mark.parametrize("work", [buy, look, learn], ids=["buy", "look", "learn"])
 def test_no_statement_of_a_label_reads_a_whole_table(tmp_path: Path, work: Callable[[SqlLedger], None]):
     with closing(SqlLedger(tmp_path / "ledger.sqlite")) as ledger:
         ledger.ask([query(place) for place in range(20)])

@@ -11,6 +11,7 @@ from boldly.lm.encode import encode
 from boldly.lm.model import Generation
 from boldly.lm.policy import LMPolicy
 from boldly.types import Comparison, Prompt, Query, Response
+from tests.support.given import Given
 
 VOCABULARY, EOS = 6, 2
 PROMPTS = (Prompt("<user>"), Prompt("<assistant><user>"))
@@ -59,7 +60,8 @@ def drawn(n, seed, rounds=1):
 
 
 def evidence(data, *, round=0, spent=0.0, ledger=None, **rest):
-    return Evidence(round, tuple(data), spent, Scores(ledger or MemoryLedger()), **rest)
+    first = sum(c.query.round < round for c in data)
+    return Evidence(round, Given(tuple(data)), first, spent, Scores(ledger or MemoryLedger()), **rest)
 
 
 def moved(live, scale=0.05, seed=3):

@@ -36,6 +36,7 @@ from tests.lm.learners.enumerable import (
     slowly,
     weights,
 )
+from tests.support.given import Given
 from tests.support.tabular import MemoryArchive
 
 BETA, ALPHA, TAU = 0.4, 0.3, 0.2
@@ -165,6 +166,51 @@ def test_without_a_label_nothing_is_learned(language_model, history):
     after, reports = learner("dpo", history=history).fit(live, reference, ready, name="iterate-2", seed=0)
     assert (after.name, reports) == ("iterate-2", ())
     assert same_bits(weights(live.lm), before)
+
+
+@pytest.mark.parametrize("history", ["all", "newest"])
+def test_no_more_is_read_and_scored_than_the_batches_and_the_round(language_model, history):
+    """Of 60 rounds of five: the newest five and what two steps of three draw, each read once and in order."""
+    live, reference = fresh(language_model)
+    data, read, scored = drawn(300, seed=2, rounds=60), [], []
+
+    class Reading(Given):
+        def at(self, rows):
+            read.extend(rows)
+            return super().at(rows)
+
+        def __iter__(self):
+            raise AssertionError("nobody asked for the whole history")
+
+    ready = evidence(data, round=59)
+
+    def log_probs(policy, prompts, responses):
+        scored.extend(responses)
+        return ready.log_probs(policy, prompts, responses)
+
+    ready = dataclasses.replace(ready, comparisons=Reading(data))
+    watched = dataclasses.replace(ready, log_probs=log_probs)
+    parts = learner("dpo", history=history, batch=3, steps=2)
+    _, reports = parts.fit(live, reference, watched, name="iterate-60", seed=0)
+    learned = {label for report in reports for label in report.labels}
+    assert read == sorted(learned | set(range(295, 300)))
+    assert len(scored) == 2 * len(read)
+    assert (len(learned), min(learned) < 295) == ((6, True) if history == "all" else (5, False))
+
+
+def shuffled(n, size, steps, generator):
+    """The batches as they are defined: every pass is a permutation of all rows, those that wait already at its end."""
+    queue = []
+    for _ in range(steps):
+        while len(queue) < min(size, n):
+            queue += sorted(torch.randperm(n, generator=generator).tolist(), key=queue.__contains__)
+        yield [queue.pop(0) for _ in range(min(size, n))]
+
+
+@given(n=st.integers(1, 60), size=st.integers(1, 40), steps=st.integers(0, 12), seed=st.integers(0, 99))
+def test_batches_are_those_of_whole_permutations_though_no_more_is_kept_than_is_needed(n, size, steps, seed):
+    made, defined = (list(each(n, size, steps, torch.Generator().manual_seed(seed))) for each in (batches, shuffled))
+    assert made == defined
 
 
 @given(n=st.integers(1, 30), size=st.integers(1, 40), steps=st.integers(0, 12), seed=st.integers(0, 99))

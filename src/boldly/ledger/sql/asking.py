@@ -1,6 +1,6 @@
 """Storing queries with their prompts and responses, each once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Select, Table, and_, insert, or_, select
@@ -18,18 +18,18 @@ _AT_ONCE = 200
 def ask(connection: Connection, queries: Sequence[Query]) -> None:
     prompt, response, asked = schema.prompts.c, schema.responses.c, schema.queries.c
     prompts = _New(connection, schema.prompts)
-    for ids in _batches([query.prompt.id for query in queries]):
+    for ids in at_once([query.prompt.id for query in queries]):
         prompts.know(select(prompt.number, prompt.id).where(prompt.id.in_(ids)))
     numbers = {
         query.id: prompts.number((query.prompt.id,), {"id": query.prompt.id, **prompt_row(query.prompt)})
         for query in queries
     }
     responses = _New(connection, schema.responses)
-    for keys in _batches([(numbers[query.id], said.id) for query in queries for said in _said(query).values()]):
+    for keys in at_once([(numbers[query.id], said.id) for query in queries for said in _said(query).values()]):
         each = (and_(response.prompt == number, response.id == said) for number, said in keys)  # both use the index
         responses.know(select(response.number, response.prompt, response.id).where(or_(*each)))
     new = _New(connection, schema.queries)
-    for ids in _batches([query.id for query in queries]):
+    for ids in at_once([query.id for query in queries]):
         new.know(select(asked.number, asked.id).where(asked.id.in_(ids)))
     for query in queries:
         number = numbers[query.id]
@@ -47,7 +47,7 @@ def _said(query: Query) -> dict[str, Response]:
     return slots if query.explore is None else {**slots, "explore": query.explore}
 
 
-def _batches(keys: Sequence[K]) -> Iterator[list[K]]:
+def at_once(keys: Iterable[K]) -> Iterator[list[K]]:
     """The keys, each once, so many at a time as a statement may name."""
     each = list(dict.fromkeys(keys))
     return (each[start : start + _AT_ONCE] for start in range(0, len(each), _AT_ONCE))

@@ -2,7 +2,7 @@
 
 import math
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,8 +12,9 @@ from sqlalchemy import Connection, func, insert, select
 from boldly.errors import InvalidInput
 from boldly.ledger.accounting import check_correction
 from boldly.ledger.json_text import dump, load
+from boldly.ledger.marks import NOTHING, Extent, Mark
 from boldly.ledger.protocol import Attempt, Budget, Correction, Iterate, RoundRecord, Spent, Step
-from boldly.ledger.sql import correcting, schema, spending
+from boldly.ledger.sql import correcting, marking, schema, scoring, spending
 from boldly.ledger.sql.asking import ask
 from boldly.ledger.sql.database import open_database
 from boldly.ledger.sql.mirror import Mirror
@@ -21,7 +22,6 @@ from boldly.ledger.sql.rows import plain, verdict_row
 from boldly.types import Account, Label, Provenance, Query, Verdict, corrected
 
 T = TypeVar("T")
-LogProbs = dict[tuple[str, str], float]
 
 
 class SqlLedger:
@@ -36,7 +36,6 @@ class SqlLedger:
     def __init__(self, location: str | Path, *, read_only: bool = False, exclusive: bool = True) -> None:
         self._lock = threading.RLock()
         self._mirror = Mirror()
-        self._log_probs: dict[str, LogProbs] = {}
         self._joined: Connection | None = None
         self._wrote = False
         self._database = open_database(location, read_only=read_only, exclusive=exclusive)
@@ -137,8 +136,16 @@ class SqlLedger:
         made = select(func.count()).join(schema.queries, query.number == attempt.query).where(query.id == query_id)
         return self.read(lambda connection: connection.scalar(made.select_from(schema.attempts)) or 0)
 
-    def labels(self, account: Account = "training") -> tuple[Label, ...]:
-        return self.read(lambda connection: tuple(self._mirror.labels(connection, account)))
+    def labels(self, account: Account = "training", *, round: int | None = None) -> tuple[Label, ...]:
+        if round is None:
+            return self.read(lambda connection: tuple(self._mirror.labels(connection, account)))
+        return self.read(lambda connection: self._mirror.labels_of(connection, round, account))
+
+    def marks(self, account: Account = "training", *, since: Extent = NOTHING) -> tuple[tuple[Mark, ...], Extent]:
+        return self.read(lambda connection: marking.marks(connection, account, since))
+
+    def labelled(self, sequences: Sequence[int]) -> tuple[Query, ...]:
+        return self.read(lambda connection: self._mirror.labelled(connection, sequences))
 
     def unanswered(self, account: Account = "training") -> int:
         """How many queries have no label, counted where they are: nothing is read into memory."""
@@ -159,7 +166,7 @@ class SqlLedger:
         name = plain(policy)
 
         def work(connection: Connection) -> None:
-            known = self._log_probs_of(connection, policy)
+            known = scoring.log_probs(connection, policy, values)
             new = {key: value for key, value in values.items() if key not in known}
             rows = [{"policy": name, "prompt": p, "response": r, "value": value} for (p, r), value in new.items()]
             if rows:
@@ -167,8 +174,10 @@ class SqlLedger:
 
         self.write(work)
 
-    def log_probs(self, policy: str) -> Mapping[tuple[str, str], float]:
-        return self.read(lambda connection: dict(self._log_probs_of(connection, policy)))
+    def log_probs(
+        self, policy: str, keys: Collection[tuple[str, str]] | None = None
+    ) -> Mapping[tuple[str, str], float]:
+        return self.read(lambda connection: scoring.log_probs(connection, policy, keys))
 
     def record_round(self, number: int, *, policy: str, reference: str) -> None:
         table = schema.rounds
@@ -180,16 +189,18 @@ class SqlLedger:
 
         self.write(work)
 
-    def rounds(self) -> tuple[RoundRecord, ...]:
+    def rounds(self, since: int = 0) -> tuple[RoundRecord, ...]:
         table = schema.rounds.c
-        stored = select(table.number, table.policy, table.reference, table.time).order_by(table.number)
+        wanted = select(table.number, table.policy, table.reference, table.time).where(table.number >= since)
+        stored = wanted.order_by(table.number)
         return self.read(lambda connection: tuple(RoundRecord(*row) for row in connection.execute(stored)))
 
     def record_steps(self, steps: Sequence[Step]) -> None:
         table = schema.steps
 
         def work(connection: Connection) -> None:
-            stored = set(connection.scalars(select(table.c.round).distinct()))
+            rounds = {step.round for step in steps}
+            stored = set(connection.scalars(select(table.c.round).where(table.c.round.in_(rounds)).distinct()))
             rows = [{**asdict(step), "labels": dump(step.labels)} for step in steps if step.round not in stored]
             if rows:
                 connection.execute(insert(table), rows)
@@ -213,9 +224,10 @@ class SqlLedger:
 
         self.write(work)
 
-    def iterates(self) -> tuple[Iterate, ...]:
+    def iterates(self, since: int = 0) -> tuple[Iterate, ...]:
         table = schema.iterates.c
-        stored = select(table.number, table.name, table.labels, table.facts).order_by(table.number)
+        wanted = select(table.number, table.name, table.labels, table.facts).where(table.number >= since)
+        stored = wanted.order_by(table.number)
         found = self.read(lambda connection: connection.execute(stored).all())
         return tuple(Iterate(number, name, labels, load(facts)) for number, name, labels, facts in found)
 
@@ -265,14 +277,4 @@ class SqlLedger:
     def _forget(self) -> None:
         """Read everything anew where what is at hand may hold rows that were taken back."""
         if self._wrote:
-            self._mirror, self._log_probs, self._wrote = Mirror(), {}, False
-
-    def _log_probs_of(self, connection: Connection, policy: str) -> LogProbs:
-        """The stored values of a policy; as none is ever changed, their number says whether those at hand are all."""
-        table = schema.log_probs.c
-        known = self._log_probs.setdefault(policy, {})
-        stored = connection.scalar(select(func.count()).where(table.policy == policy))
-        if stored != len(known):
-            values = select(table.prompt, table.response, table.value).where(table.policy == policy)
-            known.update({(prompt, response): value for prompt, response, value in connection.execute(values)})
-        return known
+            self._mirror, self._wrote = Mirror(), False

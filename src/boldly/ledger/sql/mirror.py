@@ -1,4 +1,4 @@
-"""What is read again and again, in memory: prompts, responses, queries and labels, each row read once."""
+"""What is read again and again, in memory: the queries that were asked for last, and labels where all are wanted."""
 
 import functools
 import gc
@@ -14,8 +14,12 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, select
 
 from boldly.ledger.json_text import load
 from boldly.ledger.sql import schema
+from boldly.ledger.sql.asking import at_once
 from boldly.ledger.sql.rows import read_prompt, read_response, read_verdict
 from boldly.types import ACCOUNTS, Account, Label, Prompt, Provenance, Query, Response, corrected
+
+_KEPT = 2048
+"""The queries that stay at hand: more than the rounds that go on hold."""
 
 _QUERY = schema.queries.c
 _SAID = schema.verdicts.c
@@ -58,36 +62,55 @@ _ONE = _statements(_QUERY.number == bindparam("wanted"))
 
 
 class Mirror:
-    """The committed rows of a ledger as objects, read when they are first asked for and kept, as rows never change; a
-    label that was corrected since is put in the place of what it was.
+    """The committed rows of a ledger as objects, which are kept for a while, as rows never change.
 
-    Read in a transaction before it writes anything: what is kept here must never be rolled back.
+    Once every label was asked for, all of them are kept; one that was corrected since is put in the place of what it
+    was. Read in a transaction before it writes anything: what is kept here must never be rolled back.
     """
 
     def __init__(self) -> None:
-        self._prompts: dict[int, Prompt] = {}
-        self._responses: dict[int, Response] = {}
         self._queries: dict[int, Query] = {}
         self._labels: dict[Account, list[Label]] = {account: [] for account in ACCOUNTS}
         self._count = 0
         self._corrections = 0
 
     def query(self, connection: Connection, number: int) -> Query:
-        if number not in self._queries:
-            self._read_queries(connection, _ONE, wanted=number)
-        return self._queries[number]
+        return self._read(connection, [number], _ONE, wanted=number)[number]
 
     def round(self, connection: Connection, round: int, account: Account) -> dict[int, Query]:
         """A round's queries by number, in the order they were asked."""
         here = (_QUERY.account == account) & (_QUERY.round == round)
         numbers = connection.scalars(select(_QUERY.number).where(here).order_by(_QUERY.number)).all()
-        if not self._queries.keys() >= set(numbers):
-            self._read_queries(connection, _statements(here))
-        return {number: self._queries[number] for number in numbers}
+        return self._read(connection, numbers, _statements(here))
+
+    def labelled(self, connection: Connection, sequences: Sequence[int]) -> tuple[Query, ...]:
+        """The queries of labels, by the labels' places."""
+        table = schema.labels.c
+        found: dict[int, Query] = {}
+        for some in at_once(sequences):
+            rows = connection.execute(select(table.sequence, table.query).where(table.sequence.in_(some))).all()
+            missing = [number for _, number in rows if number not in self._queries]
+            queries = self._read(connection, [number for _, number in rows], _statements(_QUERY.number.in_(missing)))
+            found |= {sequence: queries[number] for sequence, number in rows}
+        return tuple(found[sequence] for sequence in sequences)
+
+    def labels_of(self, connection: Connection, round: int, account: Account) -> tuple[Label, ...]:
+        """The labels that count of a round, in the order of purchase."""
+        queries = self.round(connection, round, account)
+        here = (_QUERY.account == account) & (_QUERY.round == round)
+        told = _LABELS.join(schema.queries, _QUERY.number == schema.labels.c.query).where(here)
+        labels = {
+            number: _label(queries[number], *columns)
+            for number, *columns in connection.execute(told.order_by(schema.labels.c.sequence))
+        }
+        later = _CORRECTIONS.join(schema.queries, _QUERY.number == _CORRECTION.query).where(here)
+        for number, *columns in connection.execute(later):
+            labels[number] = _corrected(labels[number], *columns)
+        return tuple(labels.values())
 
     def labels(self, connection: Connection, account: Account) -> Sequence[Label]:
         """Every label that counts in an account, in the order of purchase."""
-        with _without_collector():
+        with without_collector():
             self._read_labels(connection)
             self._read_corrections(connection)
         return self._labels[account]
@@ -101,29 +124,27 @@ class Mirror:
         later = connection.execute(_CORRECTIONS.where(_CORRECTION.query == number))
         return functools.reduce(lambda label, row: _corrected(label, *row[1:]), later, _label(query, *found[1:]))
 
-    def _read_queries(self, connection: Connection, read: _Statements, **values: Any) -> None:
-        """Read queries with their prompts and responses."""
-        for number, *columns in _rows(connection, read.prompts, values):
-            if number not in self._prompts:
-                self._prompts[number] = read_prompt(*columns)
-        for number, *columns in _rows(connection, read.responses, values):
-            if number not in self._responses:
-                self._responses[number] = read_response(*columns)
-        for number, prompt_number, a, b, explore, round, place, account in _rows(connection, read.queries, values):
-            if number not in self._queries:
-                drawn = None if explore is None else self._responses[explore]
-                self._queries[number] = Query(
-                    self._prompts[prompt_number], self._responses[a], self._responses[b], round, place, drawn, account
-                )
+    def _read(
+        self, connection: Connection, numbers: Sequence[int], read: _Statements, **values: Any
+    ) -> dict[int, Query]:
+        """Some queries: those at hand, and by `read` the others."""
+        found = {number: self._queries[number] for number in numbers if number in self._queries}
+        if len(found) < len(numbers):
+            found = _queries(connection, read, values) | found
+        for number in numbers[-_KEPT:]:
+            self._queries.pop(number, None)
+            self._queries[number] = found[number]
+        for number in list(itertools.islice(self._queries, max(0, len(self._queries) - _KEPT))):
+            del self._queries[number]
+        return {number: found[number] for number in numbers}
 
     def _read_labels(self, connection: Connection) -> None:
         table = schema.labels.c
         new = table.sequence >= self._count
         numbers = connection.scalars(select(table.query).where(new)).all()
-        if not self._queries.keys() >= set(numbers):
-            self._read_queries(connection, _statements(_QUERY.number.in_(select(table.query).where(new))))
+        queries = self._read(connection, numbers, _statements(_QUERY.number.in_(select(table.query).where(new))))
         for number, *columns in _rows(connection, _LABELS.where(new).order_by(table.sequence)):
-            label = _label(self._queries[number], *columns)
+            label = _label(queries[number], *columns)
             self._labels[label.query.account].append(label)
             self._count = label.sequence + 1
 
@@ -131,14 +152,27 @@ class Mirror:
         """Put the labels that were corrected since the last time in the place of what they were."""
         sequence = schema.labels.c.sequence
         new = _CORRECTIONS.where(_CORRECTION.number >= self._corrections)
-        of_labels = new.add_columns(sequence, _CORRECTION.number).join(
+        of_labels = new.add_columns(sequence, _CORRECTION.number, _QUERY.account).join(
             schema.labels, schema.labels.c.query == _CORRECTION.query
         )
-        for number, *columns, sequence, made in _rows(connection, of_labels):
-            labels = self._labels[self._queries[number].account]
+        of_queries = of_labels.join(schema.queries, _QUERY.number == _CORRECTION.query)
+        for _, *columns, sequence, made, account in _rows(connection, of_queries):
+            labels = self._labels[account]
             place = bisect_left(labels, sequence, key=lambda label: label.sequence)
             labels[place] = _corrected(labels[place], *columns)
             self._corrections = made + 1
+
+
+def _queries(connection: Connection, read: _Statements, values: Mapping[str, Any]) -> dict[int, Query]:
+    """Queries with their prompts and responses, each of which is one object."""
+    prompts: dict[int, Prompt] = {n: read_prompt(*columns) for n, *columns in _rows(connection, read.prompts, values)}
+    responses: dict[int | None, Response] = {
+        n: read_response(*columns) for n, *columns in _rows(connection, read.responses, values)
+    }
+    return {
+        n: Query(prompts[prompt], responses[a], responses[b], round, place, responses.get(explore), account)
+        for n, prompt, a, b, explore, round, place, account in _rows(connection, read.queries, values)
+    }
 
 
 def _rows(
@@ -169,7 +203,7 @@ def _corrected(label: Label, kind: str, probability: float | None, source: str, 
 
 
 @contextmanager
-def _without_collector() -> Generator[None]:
+def without_collector() -> Generator[None]:
     """Reading many rows makes many objects and no garbage; looking for some would take as long as reading."""
     enabled = gc.isenabled()
     gc.disable()

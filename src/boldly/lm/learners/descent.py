@@ -8,28 +8,34 @@ import torch
 from torch import Tensor
 
 from boldly.learner import StepReport
-from boldly.lm.memory import within_memory
+from boldly.lm.learners.masters import Masters, masters
+from boldly.lm.memory import micro_batch, within_memory
 from boldly.objectives import Loss
 
 log = logging.getLogger(__name__)
 
 Losses = Callable[[int], Iterable[Loss]]
 
+_FUSED = ("cpu", "cuda")
+"""Devices with one kernel for the whole step, which reads and writes each number once."""
+
 
 @dataclass(slots=True)
 class Descent:
-    """AdamW with gradient clipping over the trainable parameters of a module.
+    """AdamW with gradient clipping over the trainable parameters of a module, or their float32 masters.
 
-    A step whose loss or gradient is not finite is not taken and leaves no trace. One that doesn't fit into memory is
-    tried again in micro-batches of half the tokens, with the same rows and so the same gradient. No weight decay: the
-    pull to the reference is the objective's.
+    A step is taken in micro-batches of at most `batch_tokens` tokens, those of `boldly.lm.memory.micro_batch` where it
+    is None. One whose loss or gradient is not finite is not taken and leaves no trace. One that doesn't fit into memory
+    is tried again in micro-batches of half the tokens, with the same rows and so the same gradient. No weight decay:
+    the pull to the reference is the objective's.
     """
 
     learning_rate: float
     clip: float = 1.0
     betas: tuple[float, float] = (0.9, 0.98)
-    batch_tokens: int = 16384
+    batch_tokens: int | None = None
     _optimiser: torch.optim.AdamW | None = field(default=None, init=False)
+    _masters: Masters = field(default=Masters((), ()), init=False)
     _names: list[str] = field(default_factory=list, init=False)
     _saved: Mapping[str, Tensor] = field(default_factory=dict, init=False)
 
@@ -48,6 +54,7 @@ class Descent:
         if report.taken:
             torch.nn.utils.clip_grads_with_norm_(parameters, self.clip, norm)
             optimiser.step()
+            self._masters.round()
         else:
             log.warning("step not taken, weights unchanged: %s, on labels %s", report.reason, list(labels))
         optimiser.zero_grad(set_to_none=True)
@@ -58,13 +65,15 @@ class Descent:
             self.batch_tokens = batch_tokens
             optimiser.zero_grad(set_to_none=True)
             preference, bonus = 0.0, 0.0
-            for loss in losses(batch_tokens):
-                loss.total.backward()
-                preference += float(loss.preference.detach())
-                bonus += float(loss.bonus.detach())
+            with self._masters.gathering():
+                for loss in losses(batch_tokens):
+                    loss.total.backward()
+                    preference += float(loss.preference.detach())
+                    bonus += float(loss.bonus.detach())
             return preference, bonus
 
-        return within_memory(accumulated, self.batch_tokens, what="one prompt with its responses, while training,")
+        first = self.batch_tokens or micro_batch(self._masters.moved[0].device)
+        return within_memory(accumulated, first, what="one prompt with its responses, while training,")
 
     @staticmethod
     def _fault(preference: float, bonus: float, norm: float) -> str:
@@ -75,12 +84,16 @@ class Descent:
 
     def _prepared(self, module: torch.nn.Module) -> torch.optim.AdamW:
         if self._optimiser is None:
-            named = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
-            self._names = [name for name, _ in named]
+            named = {name: p for name, p in module.named_parameters() if p.requires_grad}
+            self._names = list(named)
+            self._masters = masters(named, self._saved)
+            moved = self._masters.moved
+            fused = all(p.device.type in _FUSED for p in moved)
             self._optimiser = torch.optim.AdamW(
-                [p for _, p in named], lr=self.learning_rate, betas=self.betas, weight_decay=0.0
+                moved, lr=self.learning_rate, betas=self.betas, weight_decay=0.0, fused=fused
             )
             self._resume(self._optimiser)
+            self._saved = {}
         return self._optimiser
 
     def _resume(self, optimiser: torch.optim.AdamW) -> None:
@@ -94,15 +107,16 @@ class Descent:
         optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
 
     def state(self) -> dict[str, Tensor]:
-        """A copy of the moments of every parameter, by its name, on the CPU."""
+        """A copy of the moments of every parameter, and of its master if it has one, by its name, on the CPU."""
         if self._optimiser is None:
             return dict(self._saved)
         state = self._optimiser.state_dict()["state"]
-        return {
+        moments = {
             f"{self._names[i]}/{key}": value.to("cpu", copy=True)
             for i, row in state.items()
             for key, value in row.items()
         }
+        return moments | self._masters.state(self._names)
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        self._saved, self._optimiser = dict(state), None
+        self._saved, self._optimiser, self._masters = dict(state), None, Masters((), ())

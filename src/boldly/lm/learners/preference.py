@@ -24,7 +24,8 @@ class PreferenceLearner:
     """pi_{t+1} = argmin of an objective, by `steps` steps of `batch` pairs in each round.
 
     With `history` "all" the pairs come from every round, as Algorithm 1 of arXiv 2405.21046 has it, and with
-    "newest" from this round alone. No pair comes twice before every other came once. `columns` are what the objective
+    "newest" from this round alone. No pair comes twice before every other came once. Only those that are drawn and this
+    round's are read, and scored by the reference, however long the history is. `columns` are what the objective
     reads beside the pair (see `boldly.objectives`). `decay_to` is the share of the learning rate that is left when the
     budget is spent, reached linearly.
     """
@@ -42,17 +43,22 @@ class PreferenceLearner:
         self, policy: Policy, reference: Policy, evidence: Evidence, *, name: str, seed: int
     ) -> tuple[Policy, tuple[StepReport, ...]]:
         assert isinstance(policy, LMPolicy)
-        data = evidence.comparisons if self.history == "all" else evidence.newest
-        if not data:
+        count, first = len(evidence.comparisons), 0 if self.history == "all" else evidence.first
+        if first == count:
             return policy.renamed(name), ()
-        scores = _scored(reference, data, self.columns, evidence)
-        rate = 1 + (self.decay_to - 1) * min(1.0, evidence.spent)
         generator = torch.Generator().manual_seed(seed)
+        drawn = [[first + i for i in rows] for rows in batches(count - first, self.batch, self.steps, generator)]
+        needed = sorted({*range(evidence.first, count), *(row for rows in drawn for row in rows)})
+        data = evidence.comparisons.at(needed)
+        scores = _scored(reference, data, self.columns, evidence)
+        places = {row: place for place, row in enumerate(needed)}
+        rate = 1 + (self.decay_to - 1) * min(1.0, evidence.spent)
         reports: list[StepReport] = []
         with policy.training():
-            for rows in batches(len(data), self.batch, self.steps, generator):
-                chosen = [data[i] for i in rows]
-                losses = _Losses(policy, chosen, scores[rows], self.columns, self.objective)
+            for rows in drawn:
+                batch = [places[row] for row in rows]
+                chosen = [data[place] for place in batch]
+                losses = _Losses(policy, chosen, scores[batch], self.columns, self.objective)
                 reports.append(self.descent.step(policy.lm.module, losses, tuple(c.sequence for c in chosen), rate))
         return policy.renamed(name), tuple(reports)
 
@@ -89,11 +95,14 @@ class _Losses:
 
 def batches(n: int, size: int, steps: int, generator: torch.Generator) -> Iterator[list[int]]:
     """`steps` batches of `size` of `n` rows (all, if there are fewer), no row more than once oftener than another."""
+    size = min(size, n)
     queue: list[int] = []
-    for _ in range(steps):
-        while len(queue) < min(size, n):
-            queue += sorted(torch.randperm(n, generator=generator).tolist(), key=queue.__contains__)
-        yield [queue.pop(0) for _ in range(min(size, n))]
+    for left in range(steps, 0, -1):
+        while len(queue) < size:
+            order = torch.randperm(n, generator=generator)[: (left + 1) * size].tolist()  # no more of it is needed
+            queue += sorted(order, key=queue.__contains__)
+        yield queue[:size]
+        queue = queue[size:]
 
 
 def _distinct(tokens: Sequence[tuple[int, ...]]) -> tuple[tuple[tuple[int, ...], ...], list[int]]:

@@ -52,7 +52,7 @@ class ProjectionLearner:
         assert evidence.pool is not None
         weights = self._weights(evidence, reference)
         generator = torch.Generator().manual_seed(seed)
-        labels = tuple(comparison.sequence for comparison in evidence.comparisons)
+        labels = evidence.comparisons.sequences
         reports: list[StepReport] = []
         with policy.training():
             for _ in range(self.steps):

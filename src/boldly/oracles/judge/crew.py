@@ -10,6 +10,7 @@ from boldly.errors import BoldlyError, OracleUnavailable
 from boldly.oracles.judge.gate import Breaker, Gate, Halted
 from boldly.oracles.judge.looks import Tab
 from boldly.oracles.protocol import Answer
+from boldly.oracles.stopping import TICK, look
 from boldly.oracles.verdicts import raised
 from boldly.types import Failure, Query
 
@@ -50,7 +51,7 @@ def answers(ask: Ask, queries: Sequence[Query], *, workers: int, gate: Gate, bre
         for thread in threads if not breaker.reason else ():
             thread.start()
         while left and not breaker.reason:
-            yield _taken(results.get(), left)
+            yield _taken(_next(results), left)
         gate.stop()
         gate.wait(threads, math.inf)
         while not results.empty():
@@ -63,6 +64,15 @@ def answers(ask: Ask, queries: Sequence[Query], *, workers: int, gate: Gate, bre
     finally:
         gate.stop()
         gate.wait(threads, GRACE)
+
+
+def _next(results: "queue.SimpleQueue[Answer | BaseException]") -> Answer | BaseException:
+    while True:
+        look()
+        try:
+            return results.get(timeout=TICK)
+        except queue.Empty:
+            continue
 
 
 def _taken(result: Answer | BaseException, left: dict[str, Query]) -> Answer:

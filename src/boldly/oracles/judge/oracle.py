@@ -22,6 +22,7 @@ from boldly.oracles.judge.looks import Looks, Service, Tab, View
 from boldly.oracles.judge.reading import Read, Said
 from boldly.oracles.judge.rubric import read_rubric
 from boldly.oracles.judge.settings import Order, Reading, Settings
+from boldly.oracles.one_thread import OneThread
 from boldly.oracles.protocol import Answer, Reward
 from boldly.randomness import derive
 from boldly.types import Failure, Query
@@ -42,6 +43,7 @@ class Judge:
         self._workers = workers
         self._alarms = Alarms(self.name)
         self._own_calls = Unrecorded()
+        self._one_thread = OneThread()
 
     @property
     def name(self) -> str:
@@ -85,17 +87,18 @@ class Judge:
         return [{"name": name, "outcome": canary_outcome(told[query.id])} for name, query in queries.items()]
 
     def asked(self, queries: Sequence[Query], calls: Calls, breaker: Breaker) -> Iterator[Answer]:
-        """The answers to `queries`, recorded with `calls`, until the breaker opens."""
-        gate = Gate()
-        looks = Looks(self._settings, calls, self._service, gate, breaker)
+        """The answers to `queries`, recorded with `calls`, until the breaker opens. Threads that ask take turns."""
+        with self._one_thread.turn():
+            gate = Gate()
+            looks = Looks(self._settings, calls, self._service, gate, breaker)
 
-        def ask(query: Query, tab: Tab) -> Answer:
-            return self._answer(looks, query, tab)
+            def ask(query: Query, tab: Tab) -> Answer:
+                return self._answer(looks, query, tab)
 
-        try:
-            yield from answers(ask, queries, workers=self._workers, gate=gate, breaker=breaker)
-        finally:
-            self._service.client.hang_up()
+            try:
+                yield from answers(ask, queries, workers=self._workers, gate=gate, breaker=breaker)
+            finally:
+                self._service.client.hang_up()
 
     @cached_property
     def _service(self) -> Service:

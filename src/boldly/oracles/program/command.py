@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, cast
 
 from boldly.errors import OracleError
+from boldly.oracles.one_thread import OneThread
 from boldly.oracles.program.child import Child
 from boldly.oracles.program.exchange import Said, converse
 from boldly.oracles.protocol import Answer, Reward
@@ -37,7 +38,8 @@ class Command:
     may take. One that is silent longer, ends too soon or writes anything but answers, such as a line that is no JSON,
     an id that was not asked or was answered before, or 1 MB without an answer, is killed with its whole process group.
     What it still owed is asked again, each query in a process of its own; one that fails there is a failure, with the
-    end of the error output as its reason. `workers` processes run at once; `price` is what one query costs.
+    end of the error output as its reason. `workers` processes run at once, also where several threads ask: these
+    take turns. `price` is what one query costs.
 
     No shell reads the command. It runs in the current directory, with this process's environment but for the variables
     that look like keys (see `boldly.oracles.program.child.environment`).
@@ -62,6 +64,7 @@ class Command:
             )
         self._answers: Answers = answers
         self._timeout, self._workers, self._price = timeout, workers, price
+        self._one_thread = OneThread()
         self._spare: list[Child] | None = [] if lasting else None
         if self._spare is not None:
             weakref.finalize(self, _end, self._spare)
@@ -120,7 +123,8 @@ class Command:
                     yield query, _better(known[a], known[b])
 
     def _ask(self, questions: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, Said]]:
-        return converse(self._argv, questions, timeout=self._timeout, workers=self._workers, spare=self._spare)
+        with self._one_thread.turn():
+            yield from converse(self._argv, questions, timeout=self._timeout, workers=self._workers, spare=self._spare)
 
 
 def _split(command: str | Sequence[str]) -> list[str]:

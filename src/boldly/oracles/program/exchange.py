@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from boldly.oracles.program.child import Child, turn
+from boldly.oracles.stopping import TICK, look
 from boldly.types import Failure
 
 Said = Mapping[str, Any] | Failure
@@ -16,7 +17,6 @@ Said = Mapping[str, Any] | Failure
 _PATIENCE = 2.0
 """Seconds that a process has to end by itself once it owes nothing."""
 
-_TICK = 0.2
 _HOPELESS = 3
 
 
@@ -62,8 +62,8 @@ class Exchange:
     def left(self) -> float:
         """Seconds until there is something to look after."""
         if self.timeout is None:
-            return _TICK
-        return max(0.0, min(_TICK, self.heard + self.timeout - time.monotonic()))
+            return TICK
+        return max(0.0, min(TICK, self.heard + self.timeout - time.monotonic()))
 
     def close(self, why: str, spare: list[Child] | None) -> str:
         """End the process and all that it started, or keep it among the `spare`; `why`, with its last words."""
@@ -97,6 +97,7 @@ def converse(
     answered, failed = False, 0
     try:
         while waiting or running:
+            look()
             while waiting and len(running) < workers:
                 batch = waiting.popleft()
                 try:

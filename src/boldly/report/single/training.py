@@ -25,12 +25,14 @@ def training(run: RunData) -> Section | None:
         else "The loss falls as the model fits what it learned from the labels. This run used no exploration bonus."
     )
     figures = [_terms(fitted, explored=explored)]
+    stale = max(record.staleness for record, _ in fitted)
+    drawn = f"The oldest policy that drew a round was {stale} older, in rounds, than the one that was then trained."
     if explored:
         figures.append(_bonus(fitted))
     norms = [(record, record.gradient_norm) for record in run.records if record.gradient_norm is not None]
     if norms:
         figures.append(_gradients(norms))
-    return Section("training", "How it was trained", [text], [Figures(figures)])
+    return Section("training", "How it was trained", [text, *([drawn] if stale else [])], [Figures(figures)])
 
 
 def _terms(fitted: Sequence[tuple[Record, float]], *, explored: bool) -> Figure:

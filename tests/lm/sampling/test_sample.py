@@ -8,10 +8,10 @@ import torch
 from scipy.stats import chisquare
 
 from boldly.errors import ConfigError, ModelError
-from boldly.lm.generate import BELOW_ONE, invert, remaining, sample
 from boldly.lm.model import Generation
 from boldly.lm.network import network
 from boldly.lm.pack import Group
+from boldly.lm.sampling import Voice, sample
 from boldly.lm.score import log_probs
 
 EOS = 2
@@ -20,8 +20,9 @@ PROMPTS = [(1, 3, 50, EOS, 4), (1, 40), (1, 3, 60, 61, 62, 63, EOS, 3, 70, EOS, 
 
 
 def drawn(lm, prompts=PROMPTS, n=4, *, seed=0, **generation):
-    generator = torch.Generator().manual_seed(seed)
-    return sample(lm, prompts, n, generation=Generation(**{"max_tokens": 9} | generation), generator=generator)
+    voice = Voice(lm, n, torch.Generator().manual_seed(seed))
+    (rows,) = sample([voice], prompts, generation=Generation(**{"max_tokens": 9, "engine": "plain"} | generation))
+    return rows
 
 
 def tokens(responses):
@@ -149,13 +150,30 @@ def test_a_prompt_is_read_once_and_each_token_pushed_once(language_model, any_ki
     assert lm.module.training == trained_with_checkpoints
 
 
-def test_a_prompt_whose_responses_fill_several_batches_is_read_once(language_model):
-    lm = language_model()
+def test_rows_that_wait_take_the_places_of_rows_that_ended(language_model):
+    """Two prompts of other lengths, seven responses each, three at once: never fewer while one waits."""
+    lm = replace(language_model(), end_tokens=(EOS, *range(5, 60)))
     calls = work(lm)
-    rows = drawn(lm, [PROMPTS[0]], n=7, batch_tokens=3 * (5 + 9))
-    assert [shape for shape in calls if shape[1] > 1] == [(1, 5)]
-    assert max(count for count, _ in calls) == 3
-    assert tokens(rows) == tokens(drawn(lm, [PROMPTS[0]], n=7))
+    rows = drawn(lm, PROMPTS[:2], n=7, batch_tokens=2 * 3 * (5 + 9))
+    assert [shape for shape in calls if shape[1] > 1] == [(2, 5)]
+    steps = [count for count, length in calls if length == 1]
+    assert sum(steps) == sum(len(response.tokens) - 1 for response in flat(rows))
+    assert steps == sorted(steps, reverse=True)
+    assert steps.count(3) > 9
+    assert tokens(rows) == tokens(drawn(lm, PROMPTS[:2], n=7))
+
+
+def test_several_voices_draw_what_each_draws_alone(language_model, any_kind):
+    one, two = language_model(any_kind, seed=1), language_model(any_kind, seed=2)
+
+    def voices():
+        return [Voice(lm, n, torch.Generator().manual_seed(n)) for lm, n in ((one, 3), (two, 1), (one, 0))]
+
+    generation = Generation(max_tokens=9, engine="plain")
+    together = sample(voices(), PROMPTS, generation=generation)
+    alone = [sample([voice], PROMPTS, generation=generation)[0] for voice in voices()]
+    assert together == alone
+    assert [len(row[0]) for row in together] == [3, 1, 0]
 
 
 def test_dropout_never_acts(language_model):
@@ -215,35 +233,3 @@ def test_a_broken_model_is_refused(language_model):
         lm.module.lm_head.weight[7] = torch.nan
     with pytest.raises(ModelError, match="not finite"):
         drawn(lm)
-
-
-@pytest.mark.parametrize("vocabulary", [1, 2, 3, 5, 16, 17, 257])
-def test_inversion_is_the_inverse_of_the_running_sum(vocabulary):
-    generator = torch.Generator().manual_seed(vocabulary)
-    weights = torch.rand(50, vocabulary, generator=generator, dtype=torch.float64) ** 3
-    weights[torch.rand(weights.shape, generator=generator) < 0.3] = 0.0
-    weights[:, 0] += weights.sum(1) == 0
-    uniform = torch.rand(50, generator=generator, dtype=torch.float64)
-    shares = weights / weights.sum(1, keepdim=True)
-    first = (shares.cumsum(1) > uniform[:, None]).int().argmax(1)
-    assert torch.equal(invert(weights, uniform), first)
-
-
-@pytest.mark.parametrize("uniform", [0.0, 0.5, BELOW_ONE])
-def test_a_token_of_no_weight_is_never_drawn(uniform):
-    """Also at both ends of the uniform numbers, in float32, beside weights that rounding makes vanish in a sum."""
-    generator = torch.Generator().manual_seed(0)
-    weights = torch.rand(2000, 1001, generator=generator) * 10.0 ** torch.randint(
-        -9, 1, (2000, 1001), generator=generator
-    )
-    weights[torch.rand(weights.shape, generator=generator) < 0.7] = 0.0
-    weights[:, -40:] = weights[:, :40] = 0.0
-    drawn = invert(weights, torch.full((2000,), uniform))
-    assert bool((weights.gather(1, drawn[:, None]) > 0).all())
-
-
-def test_rows_that_go_on_close_the_gaps():
-    going = torch.tensor([True, False, True, False, False, True, True])
-    assert remaining(going, 4).tolist() == [0, 5, 2, 6]
-    assert remaining(torch.tensor([True, True]), 2).tolist() == [0, 1]
-    assert remaining(torch.tensor([False, True]), 1).tolist() == [1]
