@@ -2,7 +2,6 @@
 
 import json
 import math
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +24,6 @@ from boldly.web.tokens import Claim, token_of
 from tests.support.desk_page import KEY, Page, page_of, query
 from tests.support.xss import CORPUS
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 RULES = Rules(budgets={"training": Budget(100, 60.0)}, prices={"training": 0.5})
 COMPARING = Rules(budgets={}, prices={}, accounts=("evaluation",))
 
@@ -286,17 +284,6 @@ def served(run: Path, page: Page, rules: Rules = RULES, *, compares: bool = Fals
     finally:
         stop.set()
         server.join(30)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium is installed")
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """What a model wrote, as HTML: everything of it can be read, and nothing but the allow-list's elements is there."""
 
 import re
-import shutil
 import time
 import unicodedata
 from html.parser import HTMLParser
@@ -12,9 +11,8 @@ from hypothesis import strategies as st
 
 from boldly.text import pieces
 from boldly.web.rendering import DEEPEST, LONGEST, html, raw
+from tests.support.visits import CHROMIUM
 from tests.support.xss import CORPUS
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 ALLOWED: dict[str, set[str]] = {
     **{tag: {"dir"} for tag in ("blockquote", "code", "h3", "h4", "h5", "h6", "ol", "pre", "table", "ul")},
