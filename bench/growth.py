@@ -122,7 +122,7 @@ def tables(found: dict[str, list[dict[str, Any]]]) -> str:
 def _table(axis: str, rows: Sequence[dict[str, Any]]) -> str:
     lines = [f"| {axis} | {', s | '.join(PHASES)}, s | round, s | MB |", "|---|---|---|---|---|---|"]
     lines += [
-        f"| {row[axis]:,} | {' | '.join(f'{row[name]:.3f}' for name in MEASURED[:-1])} | {row['MB']:.0f} |"
+        f"| {row[axis]:,} | {' | '.join(f'{row[name]:.2f}' for name in MEASURED[:-1])} | {row['MB']:.0f} |"
         for row in rows
     ]
     if len(rows) > 1:

@@ -40,7 +40,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent / "speed"))
 
 import torch
-from models import Work, needed, parameters, products
+from models import SIZES, Work, attended, needed, parameters, products
 
 HERE = Path(__file__).parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "boldly" / "bench"
@@ -158,21 +158,32 @@ def _clock(threads: int) -> Callable[[], float]:
 
 
 def own_shapes(work: Work, threads: int, micro_batch: int = 1024) -> float:
-    """Seconds of a training step's products with its linear layers and nothing else, at their best over a few tries.
+    """Seconds of a training step's matrix products and nothing else, at their best over a few tries.
 
-    Three for each layer: forward, to the inputs and to the weights, in micro-batches as boldly's on a CPU.
+    Three for each linear layer, in micro-batches as boldly's on a CPU: forward, to the inputs and to the weights. Six
+    for attention, each of three shapes twice: scores, what they gather, and the gradients of both factors of either.
     """
     torch.set_num_threads(threads)
-    clock, seconds = _clock(threads), 0.0
-    shapes = products(work)
-    for inputs, outputs, tokens in set(shapes):
-        x, w, g = (torch.randn(*shape) for shape in ((micro_batch, inputs), (outputs, inputs), (micro_batch, outputs)))
+    clock, shape = _clock(threads), SIZES[work.size]
+
+    def best(multiply: Callable[[], object]) -> float:
         tries = []
         for _ in range(4):
             begin = clock()
-            _ = torch.nn.functional.linear(x, w), g @ w, g.T @ x
+            multiply()
             tries.append(clock() - begin)
-        seconds += shapes.count((inputs, outputs, tokens)) * tokens / micro_batch * min(tries)
+        return min(tries)
+
+    seconds, linear, attention = 0.0, products(work), attended(work)
+    for inputs, outputs, tokens in set(linear):
+        x, w, g = (torch.randn(*size) for size in ((micro_batch, inputs), (outputs, inputs), (micro_batch, outputs)))
+        took = best(lambda x=x, w=w, g=g: (torch.nn.functional.linear(x, w), g @ w, g.T @ x))
+        seconds += linear.count((inputs, outputs, tokens)) * tokens / micro_batch * took
+    heads, width = work.batch * shape["num_attention_heads"], shape["hidden_size"] // shape["num_attention_heads"]
+    for queries, keys in set(attention):
+        q, k, s = (torch.randn(heads, *size) for size in ((queries, width), (keys, width), (queries, keys)))
+        took = best(lambda q=q, k=k, s=s: (q @ k.mT, s @ k, s.mT @ q))
+        seconds += 2 * shape["num_hidden_layers"] * attention.count((queries, keys)) * took
     return seconds
 
 

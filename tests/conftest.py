@@ -7,8 +7,10 @@ Shapes and types of the package are checked at run time: pyproject.toml hands `b
 
 import itertools
 import os
+import shutil
 import signal
 from collections.abc import Iterator
+from typing import Any
 
 os.environ.update(OMP_NUM_THREADS="1", TOKENIZERS_PARALLELISM="false", HF_HUB_OFFLINE="1")
 
@@ -33,6 +35,19 @@ def postgres() -> Iterator[Postgres]:
     server = Postgres.made()
     yield server
     server.remove()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium, one for each file: while Playwright runs, no test of the same thread can `asyncio.run`."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("no Chromium is installed: apt-get install chromium")
+    with sync_api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
+        yield opened
+        opened.close()
 
 
 @pytest.fixture

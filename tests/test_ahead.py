@@ -20,8 +20,9 @@ from boldly.references import fixed, moving_average, previous
 from boldly.samplers import mixture, policy_and_reference, policy_twice
 from boldly.selectors import Pick, first_pair, payable
 from boldly.types import Prompt, Query
+from tests.loop.small import LogitLearner
+from tests.loop.stopping import Stop, StoppingLedger
 from tests.support.tabular import MemoryArchive, TabularPolicy
-from tests.test_loop import LogitLearner, Stop, StoppingLedger
 
 BASE = TabularPolicy(torch.tensor([1.0, 0.0, -1.0, -2.0], dtype=torch.float64))
 PROMPTS = [Prompt(f"question {i}") for i in range(7)]

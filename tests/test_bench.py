@@ -101,14 +101,12 @@ def scale(monkeypatch):
         sys.modules.pop(name, None)
 
 
-def test_the_table_against_the_history_is_that_of_its_results(scale):
-    results, text = BENCH / "results" / "history.json", (BENCH / "README.md").read_text()
-    if results.exists():
-        rows = json.loads(results.read_text())["rows"]
-        assert [row["pairs"] for row in rows] == scale.SIZES
-        assert scale.table(rows) in text
-    else:
-        assert scale.table([]).splitlines()[0] not in text
+def test_the_tables_of_growth_are_those_of_their_results(scale):
+    text = (BENCH / "README.md").read_text()
+    rows = json.loads((BENCH / "results" / "history.json").read_text())["rows"]
+    assert [row["pairs"] for row in rows] == scale.SIZES
+    assert scale.table(rows) in text
+    assert scale.growth.tables(json.loads((BENCH / "results" / "growth.json").read_text())["rows"]) in text
 
 
 def test_a_round_on_a_history_is_measured(scale, tmp_path):

@@ -19,9 +19,9 @@ from boldly.oracles.judge import judge
 from boldly.oracles.people import People
 from boldly.oracles.stopping import TICK, look
 from boldly.types import Failure, Query
+from tests.loop.stopping import Stop, StoppingLedger
 from tests.support.tabular import MemoryArchive
 from tests.test_ahead import BASE, ORACLE, PARTS, PoolLearner, asked, believing, looping, plain, same, taught
-from tests.test_loop import Stop, StoppingLedger
 
 SECONDS = 20.0
 """How long a test waits for what has to happen at the same time: it fails where that does not."""

@@ -143,6 +143,12 @@ def products(work: Work) -> list[tuple[int, int, int]]:
     return [*shapes, (hidden, c["vocab_size"], answers)]
 
 
+def attended(work: Work) -> list[tuple[int, int]]:
+    """The attention of a pair in a training step: queries, and the keys that each of them sees in the mean."""
+    p, t = work.prompt, work.answer
+    return [(p, p // 2), (t, p + t // 2), (t, p + t // 2)]
+
+
 def serve(step: Callable[[], dict[str, float]]) -> None:
     """Take a step whenever a line comes in, and print what it took; at the end of input, the peak of memory."""
     print(json.dumps({"ready": resident()}), flush=True)

@@ -2,7 +2,6 @@
 
 import json
 import random
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,21 +13,9 @@ from boldly.ledger.sql import SqlLedger
 from boldly.types import Preference
 from tests.support.label_command import label
 from tests.support.team import answer, opened
-from tests.support.visits import CHROMIUM
-
-sync_api = pytest.importorskip("playwright.sync_api")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
 
 NAMES = ("ann", "ben", "cara")
 Said = list[tuple[str, str, str]]
-
-
-@pytest.fixture
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield launched
-        launched.close()
 
 
 def kept(run: Path) -> Said:

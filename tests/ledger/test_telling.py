@@ -1,7 +1,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -112,7 +112,7 @@ def test_a_verdict_whose_telling_broke_off_is_told_again(ledger: Ledger, dies_at
     """It is stored once, and paid twice at most where nobody can know whether it had been."""
     (one,) = asks(ledger)
     with pytest.raises(StorageError):
-        tell(Dying(ledger, dies_at, after=after), one, Said(A, "ann"), budget=NO_LIMIT, price=1.0)  # type: ignore[arg-type]
+        tell(cast(Ledger, Dying(ledger, dies_at, after=after)), one, Said(A, "ann"), budget=NO_LIMIT, price=1.0)
     ledger.abandon(HOLDER)
     again = tell(ledger, one, Said(A, "ann"), budget=NO_LIMIT, price=1.0)
     assert again == ("unchanged" if (dies_at, after) == ("tell", True) else "stored")

@@ -107,22 +107,30 @@ def reason(verdict: Verdict) -> str:
 class TestStreams(OracleContract):
     @pytest.fixture(autouse=True)
     def made(self, make: Make):
-        self.make = lambda seed: make(STREAMS)
+        self.command = make
+
+    def make(self, seed: int) -> Command:
+        return self.command(STREAMS)
 
 
 class TestAtTheEnd(OracleContract):
     @pytest.fixture(autouse=True)
     def made(self, make: Make):
-        self.make = lambda seed: make(AT_THE_END, workers=2)
+        self.command = make
+
+    def make(self, seed: int) -> Command:
+        return self.command(AT_THE_END, workers=2)
 
 
 class TestScores(OracleContract):
     @pytest.fixture(autouse=True)
     def made(self, make: Make):
-        scores = make(LENGTHS, answers="scores", lasting=True)
-        self.make = lambda seed: scores
+        self.scores = make(LENGTHS, answers="scores", lasting=True)
         yield
-        del self.make
+        del self.scores
+
+    def make(self, seed: int) -> Command:
+        return self.scores
 
 
 def test_what_is_asked(make: Make, tmp_path: Path):

@@ -1,7 +1,6 @@
 """The page in a browser: it draws, asks for nothing, runs nothing that a model wrote, and can do without scripts."""
 
-import shutil
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,10 +8,6 @@ import pytest
 from boldly.metrics import Sample, append, read, write_samples
 from boldly.report import write_report
 from tests.report.fakes import Story, write_run
-
-sync_api = pytest.importorskip("playwright.sync_api")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
 
 HOSTILE = [
     "<script>window.pwned = 1</script>",
@@ -47,10 +42,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
         [Sample(t, f"{i} {text}", text, 0.5, True, text) for i, text in enumerate(HOSTILE) for t in (0, 4)],
     )
     last = read(first / "metrics.jsonl")[-1]
-    for i, text in enumerate(HOSTILE):
-        last.evaluation.kinds[text] = 0.01 * i  # type: ignore[index]
-    last.seconds["<img src=x onerror='window.pwned = 1'>"] = 1.0  # type: ignore[index]
-    append(first / "metrics.jsonl", last)
+    kinds = {text: 0.01 * i for i, text in enumerate(HOSTILE)}
+    evaluation = replace(last.evaluation, kinds={**last.evaluation.kinds, **kinds})
+    seconds = {**last.seconds, "<img src=x onerror='window.pwned = 1'>": 1.0}
+    append(first / "metrics.jsonl", replace(last, evaluation=evaluation, seconds=seconds))
     config = (first / "config.yaml").read_text().replace("name: xpo", 'name: "</script><script>window.pwned = 1"')
     (first / "config.yaml").write_text(config)
     return made
@@ -60,14 +55,6 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def page_file(request, runs: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     chosen = runs[:1] if request.param == "one" else runs
     return write_report(chosen, tmp_path_factory.mktemp("pages") / f"{request.param}.html")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator:
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield opened
-        opened.close()
 
 
 class Visit:

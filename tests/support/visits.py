@@ -1,14 +1,12 @@
 """People who open their personal link in Chromium: what they press, and what their browser noticed."""
 
 import re
-import shutil
 import time
 from collections.abc import Callable
 from typing import Any
 
 from tests.support.live_pages import Served
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 GUARD = 150
 _WATCH = """
 window.violations = [];

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from boldly.text import pieces
 from boldly.web.rendering import DEEPEST, LONGEST, html, raw
-from tests.support.visits import CHROMIUM
 from tests.support.xss import CORPUS
 
 ALLOWED: dict[str, set[str]] = {
@@ -85,35 +84,31 @@ def test_the_corpus_is_large_and_has_no_duplicates():
     assert len(set(CORPUS)) == len(CORPUS) >= 100
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
-def test_a_browser_reads_the_same_elements():
+def test_a_browser_reads_the_same_elements(browser):
     """Chromium's own parser, given the fragments as the page gives them, and once more what it wrote of them."""
-    with pytest.importorskip("playwright.sync_api").sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page()
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
-        found = page.evaluate(
-            """fragments => fragments.map(fragment => {
-              const element = document.createElement("div");
-              document.body.append(element);
-              element.innerHTML = fragment;
-              const again = element.innerHTML;
-              const elements = [...element.querySelectorAll("*")].map(
-                one => [one.localName, Object.fromEntries([...one.attributes].map(a => [a.name, a.value]))]
-              );
-              element.innerHTML = again;
-              return { elements, same: again === element.innerHTML, foreign: !!element.querySelector("svg, math") };
-            })""",
-            [html(payload) for payload in CORPUS],
-        )
-        for one in found:
-            checked([(tag, attributes) for tag, attributes in one["elements"]])
-            assert one["same"]
-            assert not one["foreign"]
-        assert page.evaluate("window.pwned") is None
-        assert asked == []
-        browser.close()
+    page = browser.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    found = page.evaluate(
+        """fragments => fragments.map(fragment => {
+          const element = document.createElement("div");
+          document.body.append(element);
+          element.innerHTML = fragment;
+          const again = element.innerHTML;
+          const elements = [...element.querySelectorAll("*")].map(
+            one => [one.localName, Object.fromEntries([...one.attributes].map(a => [a.name, a.value]))]
+          );
+          element.innerHTML = again;
+          return { elements, same: again === element.innerHTML, foreign: !!element.querySelector("svg, math") };
+        })""",
+        [html(payload) for payload in CORPUS],
+    )
+    for one in found:
+        checked([(tag, attributes) for tag, attributes in one["elements"]])
+        assert one["same"]
+        assert not one["foreign"]
+    assert page.evaluate("window.pwned") is None
+    assert asked == []
 
 
 SOURCE = st.text(

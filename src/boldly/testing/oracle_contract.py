@@ -2,9 +2,11 @@
 
 import json
 import math
+from abc import ABC, abstractmethod
 
 from boldly.oracles.protocol import Oracle
 from boldly.testing.build import query, swapped
+from boldly.testing.contract import Contract
 from boldly.types import Failure, Preference, Query, Verdict, preference_of
 
 WORDS = ("", "b", "aaa", "a longer answer", "b" * 40)
@@ -19,11 +21,12 @@ def answers(oracle: Oracle, asked: list[Query]) -> dict[str, Verdict]:
     return {said.query.id: said.verdict for said in oracle(asked)}
 
 
-class OracleContract:
+class OracleContract(Contract, ABC):
     """Inherit it, and return an oracle whose draws depend on `seed`, if it draws, from `make`."""
 
+    @abstractmethod
     def make(self, seed: int) -> Oracle:
-        raise NotImplementedError
+        """Return an oracle whose draws depend on `seed`, if it draws."""
 
     def test_every_query_gets_one_verdict(self):
         asked = queries(25)

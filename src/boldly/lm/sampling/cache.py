@@ -47,13 +47,17 @@ class _Layer(CacheLayerMixin):
 
     is_sliding = False
 
-    def __init__(self, like: Tensor, slots: int, capacity: int, places: _Places) -> None:
+    def __init__(self, keys: Tensor, values: Tensor, slots: int, capacity: int, places: _Places) -> None:
         super().__init__()
-        _, heads, _, width = like.shape
+        self.slots, self.capacity, self.places = slots, capacity, places
+        self.lazy_initialization(keys, values)
+
+    def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
         # Zeros, as what a row does not see is multiplied by 0 and must not be a leftover NaN.
-        self.keys = like.new_zeros(slots, heads, capacity, width)
-        self.values = like.new_zeros(slots, heads, capacity, width)
-        self.places = places
+        self.keys, self.values = (
+            like.new_zeros(self.slots, like.shape[1], self.capacity, like.shape[3])
+            for like in (key_states, value_states)
+        )
         self.is_initialized = True
 
     def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
@@ -64,9 +68,6 @@ class _Layer(CacheLayerMixin):
         self.keys[rows, :, self.places.next] = key_states.squeeze(2)
         self.values[rows, :, self.places.next] = value_states.squeeze(2)
         return self.keys[:count, :, :reach], self.values[:count, :, :reach]
-
-    def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
-        raise NotImplementedError("room is made when the prompt has been read")
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         return self.places.reach, 0
@@ -87,7 +88,7 @@ class Slots:
     def __init__(self, prompts: Cache, padding: Int[Tensor, " prompts"], slots: int, capacity: int) -> None:
         self.prompts, self.padding = states_of(prompts), padding
         self.places = _Places(padding.device)
-        layers = [_Layer(keys, slots, capacity, self.places) for keys, _ in self.prompts]
+        layers = [_Layer(*states, slots, capacity, self.places) for states in self.prompts]
         self.cache = Cache(layers=list[Any](layers))
         self.own = states_of(self.cache)
 
