@@ -257,6 +257,18 @@ SPOILT = {
         ("UPDATE iterates SET labels = 5 WHERE number = 2",), "steps", "1, 0", "label 6, told after"
     ),
     "a step is no list": one("UPDATE steps SET labels = '[' WHERE round = 1", "steps", "1, 0", "it names '['"),
+    "a step's row goes beyond all labels": one(
+        "UPDATE steps SET labels = '[[0,999999999999]]' WHERE round = 1",
+        "steps",
+        "1, 0",
+        "it names '[[0,999999999999]]'",
+    ),
+    "a step's row runs backwards": one(
+        "UPDATE steps SET labels = '[[6,3]]' WHERE round = 1", "steps", "1, 0", "it names '[[6,3]]'"
+    ),
+    "a step names a number and a half": one(
+        "UPDATE steps SET labels = '[1.5]' WHERE round = 1", "steps", "1, 0", "it names '[1.5]'"
+    ),
     "a step is missing": one("DELETE FROM steps WHERE round = 0 AND number = 0", "rounds", "0", "numbered 1 to 1"),
     "an iterate counts labels that aren't": one(
         "UPDATE iterates SET labels = 9 WHERE number = 2", "iterates", "2", "it counts 9 labels"

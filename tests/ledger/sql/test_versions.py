@@ -5,6 +5,8 @@ one, failures, abandoned and open attempts in both accounts, steps, iterates and
 `schema2.sqlite` was written by that of schema 2: besides these, labels of all three accounts and every provenance
 with their facts, metered attempts that were settled, failed, abandoned or are open, with calls that were answered,
 refused or never received, a holder beside the run, and rounds.
+`schema3.sqlite` was written by that of schema 3: what two people did on the page (`history` in
+`test_verify_people.py`), and a round, its steps, its iterate and log-probabilities.
 """
 
 import shutil
@@ -31,11 +33,11 @@ from boldly.testing import query, response
 from boldly.types import ACCOUNTS, Abstention, BothBad, Message, Preference, Prompt, Tie
 
 LEDGERS = Path(__file__).parents[2] / "assets" / "ledgers"
-SCHEMA_1, SCHEMA_2 = LEDGERS / "schema1.sqlite", LEDGERS / "schema2.sqlite"
+SCHEMA_1, SCHEMA_2, SCHEMA_3 = (LEDGERS / f"schema{number}.sqlite" for number in (1, 2, 3))
 UPGRADER = Path(__file__).with_name("upgrader.py")
 
 
-@pytest.fixture(params=[SCHEMA_1, SCHEMA_2], ids=["schema 1", "schema 2"])
+@pytest.fixture(params=[SCHEMA_1, SCHEMA_2, SCHEMA_3], ids=["schema 1", "schema 2", "schema 3"])
 def kept(request: pytest.FixtureRequest) -> Path:
     """A ledger of every older schema."""
     return request.param
@@ -47,6 +49,9 @@ def old(kept: Path, tmp_path: Path) -> Path:
 
 
 def check_what_it_held(kept: Path, ledger: SqlLedger) -> None:
+    if kept == SCHEMA_3:
+        check_what_schema_3_held(ledger)
+        return
     (check_what_schema_1_held if kept == SCHEMA_1 else check_what_schema_2_held)(ledger)
     assert {label.corrected for account in ACCOUNTS for label in ledger.labels(account)} == {0}
     assert ledger.corrections() == ()
@@ -127,16 +132,41 @@ def check_what_schema_2_held(ledger: SqlLedger) -> None:
     assert [(one.number, one.policy, one.reference) for one in ledger.rounds()] == rounds
 
 
+def check_what_schema_3_held(ledger: SqlLedger) -> None:
+    labels, a, b = ledger.labels(), Preference(1.0), Preference(0.0)
+    assert [label.verdict for label in labels] == [BothBad(), b, Tie(), b, b, b, a, Abstention()]
+    assert [label.query for label in labels] == [query(place) for place in range(8)]
+    assert [label.sequence for label in labels] == [0, 1, 3, 4, 6, 7, 9, 10]
+    assert [label.corrected for label in labels] == [3, 2, 0, 0, 2, 2, 0, 0]
+    assert [label.source[7:] for label in labels] == ["anna", "ben", "ben", "anna", "anna", "ben", "ben", "ben"]
+    assert labels[1].facts == {"annotator": "ben", "order": "ab", "seconds": 0.1, "quick": True}
+    assert [type(each.verdict) for each in ledger.corrections()] == [*[Abstention, Preference] * 4, BothBad]
+    assert [each.iterates for each in ledger.corrections()] == [0, 0, 0, 0, 1, 1, 1, 1, 1]
+    asked_twice = [(label.query.place, label.sequence, label.verdict) for label in ledger.labels("consistency")]
+    assert asked_twice == [(-1, 2, Tie()), (-2, 5, b), (-1, 8, a), (-1, 11, b)]
+    assert ledger.spent() == Spent(8, 4, 1, 2, 1, money=3.5)
+    assert ledger.spent("consistency") == Spent(4, 3, 1, money=2.0)
+    assert ledger.steps() == (
+        Step(0, 0, (3, 0, 1)),
+        Step(0, 1, (), taken=False, reason="loss is not finite"),
+        Step(0, 2, (0, 1, 3, 4, 6, 7, 9, 10)),
+    )
+    assert ledger.iterates() == (Iterate(0, "iterate-0", 0, {}), Iterate(1, "iterate-1", 8, {"loss": 0.5, "é": [1]}))
+    assert [(one.number, one.policy, one.reference) for one in ledger.rounds()] == [(0, "iterate-0", "base é")]
+    assert ledger.log_probs("iterate-0") == {("p", "r"): -0.1, ("p", "s"): float("-inf")}
+
+
 def test_an_older_ledger_is_upgraded_and_verified(kept: Path, old: Path):
     """That of schema 1 was put together by hand, and its iterate counts a label of the round that it began."""
     with closing(SqlLedger(old)) as ledger:
         check_what_it_held(kept, ledger)
-        first = ledger.labels()[0]
-        corrected = ledger.correct(first.query.id, Tie(), source="anna")
-        assert corrected == replace(first, verdict=Tie(), source="anna", facts={}, corrected=1, before=first)
+        there, first = ledger.labels()[0], ledger.corrections()
+        corrected = ledger.correct(there.query.id, Tie(), source="anna")
+        times = there.corrected + 1
+        assert corrected == replace(there, verdict=Tie(), source="anna", facts={}, corrected=times, before=there)
     with closing(SqlLedger(old)) as ledger:
         assert ledger.labels()[0] == corrected
-        assert [each.iterates for each in ledger.corrections()] == [2]
+        assert [each.iterates for each in ledger.corrections()[len(first) :]] == [2]
     found = audit(old)
     wrong = [fault.what for violation in found.violations for fault in violation.shown]
     counted = ["it counts 7 labels, and there are 6 of the rounds before 1"]
@@ -160,6 +190,26 @@ def test_a_ledger_of_schema_2_goes_on(tmp_path: Path):
         assert label is not None
         assert (label.sequence, label.price) == (9, 0.25)
         assert ledger.spent().money == 1.9875  # 2.05, of which 0.3125 was reserved for no call, and 0.25
+    assert audit(path).ok
+
+
+def test_a_ledger_of_schema_3_goes_on(tmp_path: Path):
+    """Its steps stay as they were written; new ones name labels in a row by their ends."""
+    path = Path(shutil.copy(SCHEMA_3, tmp_path / "ledger.sqlite"))
+    with closing(SqlLedger(path)) as ledger:
+        before = ledger.steps()
+        ledger.ask([query(place, round=1) for place in range(3)])
+        for place in range(3):
+            attempt = ledger.reserve(query(place, round=1).id, bound=0.0, budget=Budget(None))
+            ledger.tell(attempt.id, Tie(), source="judge", price=0.0)
+        ledger.record_round(1, policy="iterate-1", reference="base é")
+        new = Step(1, 0, (0, 12, 13, 14, 6, 7))
+        ledger.record_steps([new])
+        ledger.record_iterate(2, name="iterate-2", labels=11, facts={})
+        assert ledger.steps() == (*before, new)
+    with closing(sqlite3.connect(path)) as raw:
+        stored = [text for (text,) in raw.execute("SELECT labels FROM steps ORDER BY round, number")]
+    assert stored == ["[3,0,1]", "[]", "[0,1,3,4,6,7,9,10]", "[0,[12,14],6,7]"]
     assert audit(path).ok
 
 
@@ -214,7 +264,11 @@ def test_a_ledger_whose_run_goes_on_is_not_upgraded_under_it(kept: Path, old: Pa
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("arguments", [[], [str(SCHEMA_1)], [str(SCHEMA_2)]], ids=["created", "from 1", "from 2"])
+@pytest.mark.parametrize(
+    "arguments",
+    [[], [str(SCHEMA_1)], [str(SCHEMA_2)], [str(SCHEMA_3)]],
+    ids=["created", "from 1", "from 2", "from 3"],
+)
 def test_wherever_it_is_killed_the_next_start_ends_with_the_newest_schema(tmp_path: Path, arguments: list[str]):
     command = [sys.executable, str(UPGRADER), str(tmp_path), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

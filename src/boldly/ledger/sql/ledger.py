@@ -18,6 +18,7 @@ from boldly.ledger.sql import correcting, marking, schema, scoring, spending
 from boldly.ledger.sql.asking import ask
 from boldly.ledger.sql.database import open_database
 from boldly.ledger.sql.mirror import Mirror
+from boldly.ledger.sql.named import packed, unpacked
 from boldly.ledger.sql.rows import plain, verdict_row
 from boldly.types import Account, Label, Provenance, Query, Verdict, corrected
 
@@ -201,7 +202,7 @@ class SqlLedger:
         def work(connection: Connection) -> None:
             rounds = {step.round for step in steps}
             stored = set(connection.scalars(select(table.c.round).where(table.c.round.in_(rounds)).distinct()))
-            rows = [{**asdict(step), "labels": dump(step.labels)} for step in steps if step.round not in stored]
+            rows = [{**asdict(step), "labels": dump(packed(step.labels))} for step in steps if step.round not in stored]
             if rows:
                 connection.execute(insert(table), rows)
 
@@ -212,7 +213,9 @@ class SqlLedger:
         stored = select(table.round, table.number, table.labels, table.taken, table.reason)
         ordered = stored.order_by(table.round, table.number)
         found = self.read(lambda connection: connection.execute(ordered).all())
-        return tuple(Step(round, number, tuple(load(labels)), *rest) for round, number, labels, *rest in found)
+        return tuple(
+            Step(round, number, tuple(unpacked(load(labels))), *rest) for round, number, labels, *rest in found
+        )
 
     def record_iterate(self, number: int, *, name: str, labels: int, facts: Mapping[str, object]) -> None:
         table = schema.iterates

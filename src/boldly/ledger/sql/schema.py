@@ -11,6 +11,8 @@ every instant can be computed again; it and the limits of the budget in force ar
 `writers` tells a process that lost its connection to a server during a commit whether that commit came through: each
 commit writes down its number. Files have no use for it.
 
+`steps.labels` are the places of labels, and `[first, last]` for several in a row; before schema 4 all were written out.
+
 `corrections` are verdicts that count in place of a label's own, the newest of them; `iterates` is how many iterates had
 been kept when it was made, so that it can be told what had been learned from the verdict before. `choices` is all that
 people did on the page, undone choices included: `key` is the browser's, so that a choice sent twice is stored once, and
@@ -40,7 +42,7 @@ from sqlalchemy import (
     false,
 )
 
-VERSION = 3
+VERSION = 4
 APPLICATION_ID = int.from_bytes(b"bold", "big")
 
 metadata = MetaData()

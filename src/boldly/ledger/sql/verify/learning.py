@@ -11,6 +11,7 @@ from sqlalchemy import Connection, select
 
 from boldly.ledger.json_text import load
 from boldly.ledger.sql import schema
+from boldly.ledger.sql.named import unpacked
 from boldly.ledger.sql.verify.faults import Fault, Faults
 
 STEPS = "a step names labels of training that there are, of its own round or earlier ones, told before its iterate (I6)"
@@ -97,17 +98,19 @@ def _wrong(name: str, facts: str) -> Iterator[str]:
 
 def _all_fine(batch: Sequence[Any], rounds: NDArray[np.int32], ends: dict[int, int], named: NDArray[np.bool_]) -> bool:
     """Whether every step of the batch names what it may, at once; marks what is named if so."""
+    # A learner that fits to all labels names the same in every step of a round.
+    said = list(dict.fromkeys((round, text) for round, _, text in batch))
     try:
-        labels: list[list[int]] = [load(text) for _, _, text in batch]
+        labels = [unpacked(load(text), below=len(rounds)) for _, text in said]
         flat = np.fromiter(chain.from_iterable(labels), dtype=np.int64)
     except (ValueError, TypeError):
         return False
     sizes = [len(each) for each in labels]
-    limits = np.repeat([min(ends.get(round, len(rounds)), len(rounds)) for round, _, _ in batch], sizes)
+    limits = np.repeat([min(ends.get(round, len(rounds)), len(rounds)) for round, _ in said], sizes)
     if ((flat < 0) | (flat >= limits)).any():
         return False
     of = rounds[flat]
-    if ((of < 0) | (of > np.repeat([round for round, _, _ in batch], sizes))).any():
+    if ((of < 0) | (of > np.repeat([round for round, _ in said], sizes))).any():
         return False
     named[flat] = True
     return True
@@ -119,7 +122,7 @@ def _step(
     round, number, text = row
     key = f"{round}, {number}"
     try:
-        labels = [int(label) for label in load(text)]
+        labels = unpacked(load(text), below=len(rounds))
     except (ValueError, TypeError):
         yield Fault(STEPS, "steps", key, f"it names {text!r}")
         return
