@@ -7,8 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-from models import Clock, Work, make_model, prompts, reward, serve
+from models import Clock, Work, given, prompts, reward, serve
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from runs import ForgettingArchive
@@ -32,16 +31,11 @@ def main() -> None:
     parser.add_argument(
         "--replay", type=int, default=1, help="gradient steps a label, from all rounds if more than one"
     )
-    parser.add_argument("--models", type=Path, required=True)
-    for name in ("size", "batch", "prompt", "answer", "threads"):
-        parser.add_argument(f"--{name}", type=str if name == "size" else int, required=True)
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    work = Work(args.size, args.batch, args.prompt, args.answer)
+    args, work, directory = given(parser)
     clock = Clock()
     Descent.step = clock.timed("training", Descent.step)
     LMPolicy.log_probs = clock.timed("scoring", LMPolicy.log_probs)
-    loop = make_loop(args, work, clock)
+    loop = make_loop(args, work, directory, clock)
     turns = rounds(loop, BradleyTerry(lambda _, response: reward(list(response.tokens)), scale=6.0, seed=0))
 
     def step() -> dict[str, float]:
@@ -51,7 +45,7 @@ def main() -> None:
     serve(step)
 
 
-def make_loop(args: argparse.Namespace, work: Work, clock: Clock) -> Loop:
+def make_loop(args: argparse.Namespace, work: Work, directory: Path, clock: Clock) -> Loop:
     history = "newest" if args.replay == 1 else "all"
     learner = {
         "name": "preference",
@@ -64,7 +58,7 @@ def make_loop(args: argparse.Namespace, work: Work, clock: Clock) -> Loop:
     parts = build(read_config(arguments={"recipe": "xpo", "learner": learner, "objective": objective}))
     # Answers that never end are cut, and no recipe buys those: here they are put up all the same.
     parts = replace(parts, selector=lambda view, n: [Pick(i, 0, 1) for i in range(n)], payable=lambda _: [(0, 1)])
-    lm = load(make_model(work.size, args.models))
+    lm = load(directory)
     policy = LMPolicy("iterate-0", lm, Generation(work.answer, engine=args.engine))
     sampler = clock.timed("sampling", parts.sampler)
     return Loop(

@@ -7,6 +7,7 @@ negative there.
 
 from __future__ import annotations
 
+import argparse
 import json
 import resource
 import sys
@@ -147,6 +148,18 @@ def attended(work: Work) -> list[tuple[int, int]]:
     """The attention of a pair in a training step: queries, and the keys that each of them sees in the mean."""
     p, t = work.prompt, work.answer
     return [(p, p // 2), (t, p + t // 2), (t, p + t // 2)]
+
+
+def given(parser: argparse.ArgumentParser) -> tuple[argparse.Namespace, Work, Path]:
+    """What a side was started with, its work, and the model directory; torch has the threads that it was given."""
+    import torch
+
+    parser.add_argument("--models", type=Path, required=True)
+    for name in ("size", "batch", "prompt", "answer", "threads"):
+        parser.add_argument(f"--{name}", type=str if name == "size" else int, required=True)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    return args, Work(args.size, args.batch, args.prompt, args.answer), make_model(args.size, args.models)
 
 
 def serve(step: Callable[[], dict[str, float]]) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from models import Clock, Work, make_model, prompts, reward, serve
+from models import Clock, Work, given, prompts, reward, serve
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
 
 warnings.filterwarnings("ignore")
@@ -53,13 +53,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--algorithm", choices=["xpo", "online_dpo"], required=True)
     parser.add_argument("--shipped", action="store_true")
-    parser.add_argument("--models", type=Path, required=True)
-    for name in ("size", "batch", "prompt", "answer", "threads"):
-        parser.add_argument(f"--{name}", type=str if name == "size" else int, required=True)
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    work = Work(args.size, args.batch, args.prompt, args.answer)
-    directory = make_model(work.size, args.models)
+    args, work, directory = given(parser)
     turns, clock = Turns(), Clock()
     trainer = make_trainer(args, work, directory, turns)
     name = "_generate_completions" if args.algorithm == "xpo" else "_generate"

@@ -1,29 +1,15 @@
-"""A configuration so small that a run takes a few seconds, in the folder that a test works in."""
+"""A run of a few seconds in the folder that a test works in: its configuration, its ledger, its labels."""
 
-import json
-from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from boldly import data
 from boldly.ledger.sql import SqlLedger
 from boldly.ledger.sql.verify import audit
 from boldly.types import Account, Label
-
-SMALL: Mapping[str, Any] = {
-    "recipe": "online-dpo",
-    "prompts": "prompts.jsonl",
-    "heldout": 6,
-    "budget": 8,
-    "schedule": {"labels_per_round": 4},
-    "evaluation": {"prompts": 4},
-    "generation": {"max_tokens": 8},
-    "learner": {"name": "preference", "steps": 1, "batch": 4},
-    "output": "mine",
-}
+from tests.support.small import SMALL, write_prompts
 
 
 def write(name: str, text: str) -> str:
@@ -33,8 +19,7 @@ def write(name: str, text: str) -> str:
 
 def configured(**keys: Any) -> str:
     """A configuration file with these keys, beside the prompts that it names."""
-    facts = [json.dumps({"prompt": prompt.text, **prompt.facts}) for prompt in data.prompts()[:40]]
-    write("prompts.jsonl", "\n".join(facts))
+    write_prompts()
     return write("run.yaml", yaml.safe_dump({**SMALL, **keys}))
 
 

@@ -1,12 +1,10 @@
 """A run that can't fit is refused before anything is written; one that fits takes the planned micro-batches."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from boldly import data
 from boldly.config.building import build
 from boldly.config.prompts import load_prompts
 from boldly.config.reading import read_config
@@ -15,26 +13,15 @@ from boldly.lm.learners import PreferenceLearner
 from boldly.runner import footing
 from boldly.runner.execute import execute
 from boldly.runner.policies import load_model
+from tests.support.small import SMALL, write_prompts
 
-KEYS: dict[str, Any] = {
-    "recipe": "online-dpo",
-    "prompts": "prompts.jsonl",
-    "heldout": 6,
-    "budget": 4,
-    "schedule": {"labels_per_round": 4},
-    "evaluation": {"prompts": 4},
-    "generation": {"max_tokens": 8},
-    "learner": {"name": "preference", "steps": 1, "batch": 16},
-    "oracle": {"name": "people", "price": 0.5},
-    "output": "mine",
-}
+KEYS = {**SMALL, "learner": {"name": "preference", "steps": 1, "batch": 16}, "oracle": {"name": "people", "price": 0.5}}
 
 
 @pytest.fixture(autouse=True)
 def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    facts = [json.dumps({"prompt": prompt.text, **prompt.facts}) for prompt in data.prompts()[:40]]
-    Path("prompts.jsonl").write_text("\n".join(facts))
+    write_prompts()
 
 
 def found(monkeypatch: pytest.MonkeyPatch, bytes_free: int, **keys: Any):

@@ -1,6 +1,5 @@
 """What a run would buy, take and send; it asks nobody and writes nothing."""
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,32 +7,20 @@ from typing import Any
 import pytest
 
 import boldly
-from boldly import data
 from boldly.config.reading import read_config
 from boldly.oracles import Oracle, Program
 from boldly.oracles.protocol import Answer
 from boldly.runner.plan import plan
 from boldly.types import Query
+from tests.support.small import SMALL, write_prompts
 
-KEYS: dict[str, Any] = {
-    "recipe": "online-dpo",
-    "prompts": "prompts.jsonl",
-    "heldout": 6,
-    "budget": 10,
-    "schedule": {"labels_per_round": 4},
-    "evaluation": {"prompts": 4},
-    "generation": {"max_tokens": 8},
-    "learner": {"name": "preference", "steps": 1, "batch": 4},
-    "oracle": {"name": "people", "price": 0.5},
-    "output": "mine",
-}
+KEYS = {**SMALL, "budget": 10, "oracle": {"name": "people", "price": 0.5}}
 
 
 @pytest.fixture(autouse=True)
 def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    facts = [json.dumps({"prompt": prompt.text, **prompt.facts}) for prompt in data.prompts()[:40]]
-    Path("prompts.jsonl").write_text("\n".join(facts))
+    write_prompts()
 
 
 def planned(held: Oracle | None = None, **keys: Any):
