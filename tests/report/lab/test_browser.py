@@ -10,9 +10,7 @@ import pytest
 from boldly.lab.experiments import Curve, Finding, Grid, Outcome, Plot, Score
 from boldly.report.lab import entrance, write, write_index
 from tests.coins import coins
-from tests.report.test_browser import HOSTILE, Visit, browser, pytestmark
-
-__all__ = ["browser", "pytestmark"]
+from tests.report.test_browser import HOSTILE, Visit
 
 
 def hostile() -> Outcome:

@@ -57,7 +57,9 @@ def draw(seeds: int, responses: int) -> Sample:
     numbers = torch.stack([_numbers(seed, responses) for seed in range(seeds)], 1)
     skew = numbers[6:].movedim(0, -1).tril(-1)
     laws = numbers[:4].log_softmax(-1)
-    return Sample(seeds, *laws, *numbers[4:6], preference=torch.sigmoid(skew - skew.mT))
+    # One by one, as the last bit of an element depends on its place among all that are computed at once.
+    preference = torch.stack([torch.sigmoid(one - one.mT) for one in skew])
+    return Sample(seeds, *laws, *numbers[4:6], preference=preference)
 
 
 def _numbers(seed: int, responses: int) -> Float[Tensor, "quantities responses"]:
