@@ -35,9 +35,13 @@ def test_differences_are_lines_and_what_may_change_is_none():
         "checkpointing": "true",
         "threads": "2",
         "generation.batch_tokens": "512",
+        "generation.engine": "plain",
         "oracle.price": "0.5",
     }
     assert differences(old, read_config(flags=free)) == []
+    assert differences(old, read_config(flags={"recipe": "xpo", "generation.engine": "vllm"})) == [
+        "generation.engine: auto -> vllm"
+    ]
 
 
 def test_a_changed_configuration_is_refused_with_the_difference_and_the_flag(tmp_path: Path):

@@ -1,14 +1,20 @@
 """Where memory runs out the same comes out, in smaller batches."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
 from boldly.errors import BoldlyError
+from boldly.lm import memory
 from boldly.lm import policy as policy_module
 from boldly.lm.memory import within_memory
 from boldly.lm.model import Generation
 from boldly.lm.policy import LMPolicy
 from boldly.types import Prompt
+
+PEBIBYTES = 2**50
 
 
 def scarce(room, calls):
@@ -25,6 +31,54 @@ def test_batches_are_halved_until_they_fit():
     calls = []
     assert within_memory(scarce(300, calls), 1024, what="it") == 256
     assert calls == [1024, 512, 256]
+
+
+def test_batches_are_halved_where_a_processor_has_no_memory_left():
+    """Its allocator's own error, of a tensor that no machine has room for."""
+
+    def work(batch_tokens):
+        return torch.empty(PEBIBYTES) if batch_tokens > 300 else batch_tokens
+
+    assert within_memory(work, 1024, what="it") == 256
+    with pytest.raises(BoldlyError, match="it doesn't fit into memory: lower"):
+        within_memory(lambda _: torch.empty(PEBIBYTES), 256, what="it")
+    with pytest.raises(BoldlyError, match="it doesn't fit into memory: train"), memory.of_one_size("it"):
+        torch.empty(PEBIBYTES)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux limits the address space of a process")
+def test_a_limit_of_the_process_counts():
+    program = """
+import resource, torch
+from boldly.lm.memory import address_space, free
+assert address_space() > 2**60
+held = 4 * 2**30
+resource.setrlimit(resource.RLIMIT_AS, (held, held))
+left = free(torch.device("cpu"))
+assert 0 < left < held
+taken = torch.empty(left // 2, dtype=torch.uint8)
+assert free(torch.device("cpu")) <= left - len(taken)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_tightest_of_the_groups_that_hold_a_process_counts(tmp_path, monkeypatch):
+    outer, inner = tmp_path / "user.slice", tmp_path / "user.slice" / "mine.scope"
+    inner.mkdir(parents=True)
+    for group, most, used in ((outer, "5000", 2000), (inner, "9000", 1000)):
+        (group / "memory.max").write_text(f"{most}\n")
+        (group / "memory.current").write_text(f"{used}\n")
+        (group / "memory.stat").write_text("anon 3\ninactive_file 500\n")
+    said = tmp_path / "cgroup"
+    said.write_text("4:memory:/elsewhere\n0::/user.slice/mine.scope\n")
+    monkeypatch.setattr(memory, "_GROUPS", tmp_path)
+    monkeypatch.setattr(memory, "_GROUP_OF_THIS", said)
+    assert memory.free(torch.device("cpu")) == 3500
+    (outer / "memory.max").write_text("max\n")
+    assert memory.free(torch.device("cpu")) == 8500
+    monkeypatch.setattr(memory, "_GROUP_OF_THIS", tmp_path / "nothing")
+    assert memory.free(torch.device("cpu")) > 8500
 
 
 def test_what_never_fits_says_what_to_change():

@@ -44,6 +44,8 @@ _FREE: tuple[Key, ...] = (
     ("report_to",),
     ("threads",),
 )
+_ENGINE: Key = ("generation", "engine")
+"""All but vLLM draw the same tokens."""
 _ROOTED: tuple[Key, ...] = (("model",), ("adapter",), ("dtype",), ("chat",))
 
 
@@ -68,7 +70,7 @@ def differences(old: RunConfig, new: RunConfig) -> list[str]:
     return [
         f"{'.'.join(key)}: {written(was)} -> {written(becomes)}"
         for key, was, becomes in _changes(before, after)
-        if not _within(key, free)
+        if not _within(key, free) and not (key == _ENGINE and "vllm" not in (was, becomes))
     ]
 
 

@@ -1,7 +1,8 @@
 """How much memory there is, and work that doesn't fit into it, done again in smaller batches."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,8 +15,11 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 SMALLEST = 64
-_GROUP = Path("/sys/fs/cgroup")
-"""Where Linux says what the processes of a container may take together."""
+_ENDLESS = 2**63
+_GROUPS = Path("/sys/fs/cgroup")
+"""Where Linux says what the processes of a container, or of another control group, may take together."""
+_GROUP_OF_THIS = Path("/proc/self/cgroup")
+_LESS = "train an adapter (`adapter: {rank: 16}`), or use a smaller model"
 
 
 def free(device: torch.device) -> int:
@@ -23,7 +27,7 @@ def free(device: torch.device) -> int:
     if device.type == "cuda":
         kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + kept
-    return min(psutil.virtual_memory().available, _left(_GROUP))
+    return min(psutil.virtual_memory().available, address_space(), *(_left(group) for group in _groups()))
 
 
 def micro_batch(device: torch.device) -> int:
@@ -35,6 +39,26 @@ def micro_batch(device: torch.device) -> int:
     return 1024 if device.type == "cpu" else 16384
 
 
+def address_space() -> int:
+    """Bytes that a limit of this process alone leaves it, such as `ulimit -v`; without one as good as endless."""
+    process = psutil.Process()
+    if not hasattr(process, "rlimit"):  # Linux has it
+        return _ENDLESS
+    most, _ = process.rlimit(psutil.RLIMIT_AS)
+    return _ENDLESS if most < 0 else max(0, most - process.memory_info().vms)
+
+
+def _groups() -> Iterator[Path]:
+    """The control group of this process, and those that hold it."""
+    try:
+        said = _GROUP_OF_THIS.read_text().splitlines()
+    except OSError:
+        said = []
+    own = next((line.removeprefix("0::/") for line in said if line.startswith("0::/")), "")
+    parts = Path(own).parts
+    return (_GROUPS.joinpath(*parts[:depth]) for depth in range(len(parts) + 1))
+
+
 def _left(group: Path) -> int:
     """Bytes that a control group may still take, cached files not counted; without a limit as good as endless."""
     try:
@@ -43,11 +67,11 @@ def _left(group: Path) -> int:
         cached = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
         return max(0, most - used + int(cached["inactive_file"]))
     except (OSError, ValueError, KeyError):
-        return 2**63
+        return _ENDLESS
 
 
 def within_memory(work: Callable[[int], T], batch_tokens: int, *, what: str) -> T:
-    """`work(batch_tokens)`, and with half the tokens each time the accelerator's memory runs out.
+    """`work(batch_tokens)`, and with half the tokens each time memory runs out.
 
     `work` has to begin anew in each call, and to give the same whatever the batches. `what` is that of which a single
     one might not fit. Raises `BoldlyError` where batches below `SMALLEST` tokens don't fit either.
@@ -55,11 +79,26 @@ def within_memory(work: Callable[[int], T], batch_tokens: int, *, what: str) -> 
     while True:
         try:
             return work(batch_tokens)
-        except torch.OutOfMemoryError as error:
+        except (RuntimeError, MemoryError) as error:
+            if not _is_exhausted(error):
+                raise
             if batch_tokens < SMALLEST:
-                raise BoldlyError(
-                    f"{what} doesn't fit into memory: lower `generation.max_tokens`, train an adapter "
-                    "(`adapter: {rank: 16}`), or use a smaller model."
-                ) from error
+                raise BoldlyError(f"{what} doesn't fit into memory: lower `generation.max_tokens`, {_LESS}.") from error
         batch_tokens //= 2
         log.warning("out of memory: the same again in batches of %d tokens", batch_tokens)
+
+
+@contextmanager
+def of_one_size(what: str) -> Iterator[None]:
+    """Work that takes the same memory in batches of any size. Raises `BoldlyError` where `what` doesn't fit."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not _is_exhausted(error):
+            raise
+        raise BoldlyError(f"{what} doesn't fit into memory: {_LESS}.") from error
+
+
+def _is_exhausted(error: RuntimeError | MemoryError) -> bool:
+    """Whether memory ran out; where it is a CPU's, torch has no class for it."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error)

@@ -11,6 +11,7 @@ from boldly.lm.learners.descent import Descent
 from boldly.objectives import Loss
 
 LABELS = (4, 7)
+PEBIBYTES = 2**50
 ROWS = 8
 
 
@@ -241,3 +242,12 @@ def test_restoring_puts_what_was_learned_since_aside():
         descent.step(module, of(module, rows(1)), LABELS)
         ends.append(weights(module))
     assert_same_bits(ends[0], ends[1])
+
+
+def test_moments_that_do_not_fit_say_what_to_change(monkeypatch):
+    module, inputs = small_module(), rows(0)
+    monkeypatch.setattr(torch.optim.AdamW, "step", lambda _: torch.empty(PEBIBYTES))
+    with pytest.raises(
+        BoldlyError, match=r"AdamW keeps of each trained weight doesn't fit into memory: train an adapter"
+    ):
+        Descent(1e-3).step(module, of(module, inputs), LABELS)

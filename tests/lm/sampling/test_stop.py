@@ -51,7 +51,8 @@ STRINGS = [
     (" ",),
     (" user:", "é a", "c a"),
 ]
-STRINGS += [("aab", "日#"), ("\ufffdb", "A")]
+STRINGS += [("aab", "日#"), ("\ufffdb", "A"), ("z",), ("Q", "b")]
+"""The last two with a character that no piece has."""
 
 
 @pytest.fixture(scope="module", params=TOKENIZERS)

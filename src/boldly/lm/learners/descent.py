@@ -9,7 +9,7 @@ from torch import Tensor
 
 from boldly.learner import StepReport
 from boldly.lm.learners.masters import Masters, masters
-from boldly.lm.memory import micro_batch, within_memory
+from boldly.lm.memory import micro_batch, of_one_size, within_memory
 from boldly.objectives import Loss
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,8 @@ class Descent:
         report = StepReport(labels, preference, bonus, float(norm), self._fault(preference, bonus, float(norm)))
         if report.taken:
             torch.nn.utils.clip_grads_with_norm_(parameters, self.clip, norm)
-            optimiser.step()
+            with of_one_size("what AdamW keeps of each trained weight"):
+                optimiser.step()
             self._masters.round()
         else:
             log.warning("step not taken, weights unchanged: %s, on labels %s", report.reason, list(labels))

@@ -94,6 +94,8 @@ def _closing(tokenizer: PreTrainedTokenizerBase, strings: tuple[str, ...], size:
 
 
 def _texts(tokenizer: PreTrainedTokenizerBase, rows: list[list[int]]) -> list[str]:
+    if not rows:  # of which `batch_decode` makes one empty text
+        return []
     return cast(list[str], tokenizer.batch_decode(rows, skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
 

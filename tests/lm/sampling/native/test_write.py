@@ -128,16 +128,25 @@ def test_a_broken_model_is_refused(compiled, language_model):
         drawn(lm, engine="native")
 
 
-@pytest.mark.parametrize("kind", ["gpt2", "gemma2", "cohere", "mistral-sliding"])
+UNKNOWN = {
+    "gpt2": "it knows llama, mistral, qwen2, qwen3, and the model is gpt2",
+    "gemma2": "the model is gemma2",
+    "cohere": "the model is cohere",
+    "mistral-sliding": "layers of this mistral don't see every token before them, as with sliding windows",
+}
+
+
+@pytest.mark.parametrize("kind", UNKNOWN)
 def test_what_it_does_not_know_is_drawn_plainly_or_refused(compiled, language_model, kind):
     lm = language_model(kind)
     assert drawn(lm, engine="auto") == drawn(lm, engine="plain")
-    with pytest.raises(ConfigError, match="engine: auto"):
+    with pytest.raises(ConfigError, match="engine: auto") as refused:
         drawn(lm, engine="native")
+    assert UNKNOWN[kind] in str(refused.value)
 
 
 def test_other_numbers_and_shapes_are_not_for_it(compiled, language_model):
-    assert "float64" in native.misfit([language_model(dtype=torch.float64)])
+    assert native.misfit([language_model(dtype=torch.float64)]).endswith("torch.float64: write `dtype: float32`")
     assert "more than their weights" in native.misfit([language_model("llama"), language_model("qwen3")])
 
 

@@ -14,6 +14,7 @@ from boldly.lm.network import Network
 
 FAMILIES = frozenset({"llama", "mistral", "qwen2", "qwen3"})
 """Root-mean-square norms before attention and gated SiLU products, rotated halves, keys shared by groups of heads."""
+ROTATIONS = frozenset({"default", "linear", "llama3", "yarn"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +61,30 @@ class Decoder:
     sines: Float[Tensor, "context half"]
 
 
+def unknown(net: Network) -> str:
+    """What of `net` is of another build than the engine knows; empty where it says of itself that nothing is."""
+    config, parameters = net.causal.config, list(net.causal.parameters())
+    if device := next((p.device for p in parameters if p.device.type != "cpu"), None):
+        return f"the model is on {device}, and it draws on a CPU: write `device: cpu`"
+    if dtype := next((p.dtype for p in parameters if p.dtype != torch.float32), None):
+        return f"the weights are in {dtype}: write `dtype: float32`"
+    if config.model_type not in FAMILIES:
+        return f"it knows {', '.join(sorted(FAMILIES))}, and the model is {config.model_type}"
+    if not net.shares:
+        return f"layers of this {config.model_type} don't see every token before them, as with sliding windows"
+    if not net.direct:
+        return f"this {config.model_type} does more to its last hidden states than its output layer"
+    if (activation := getattr(config, "hidden_act", "")) != "silu":
+        return f"it knows the activation silu, and the model has {activation}"
+    rotation = (config.rope_parameters or {}).get("rope_type", "default")
+    if rotation not in ROTATIONS:
+        return f"it knows the positions {', '.join(sorted(ROTATIONS))}, and the model has {rotation}"
+    return ""
+
+
 def decoder(net: Network, context: int) -> Decoder | None:
     """The weights of `net` as they are worn now, or None where it is of another build than the engine knows."""
-    config = net.causal.config
-    known = (
-        config.model_type in FAMILIES
-        and net.shares
-        and net.direct
-        and getattr(config, "hidden_act", "") == "silu"
-        and (config.rope_parameters or {}).get("rope_type", "default") in ("default", "linear", "llama3", "yarn")
-        and all(p.dtype == torch.float32 and p.device.type == "cpu" for p in net.causal.parameters())
-    )
-    if not known:
+    if unknown(net):
         return None
     try:
         return _taken(net, context)

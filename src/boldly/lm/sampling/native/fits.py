@@ -8,7 +8,7 @@ from boldly.lm.model import LanguageModel
 from boldly.lm.network import network, still
 from boldly.lm.sampling import plain
 from boldly.lm.sampling.draw import uniforms
-from boldly.lm.sampling.native.decoder import Decoder, decoder, tensors
+from boldly.lm.sampling.native.decoder import Decoder, decoder, tensors, unknown
 from boldly.lm.sampling.native.library import absence, library
 from boldly.lm.sampling.native.write import read, write
 from boldly.lm.sampling.rows import read_prompts
@@ -29,7 +29,8 @@ def misfit(lms: Sequence[LanguageModel]) -> str:
     found = [decoder(network(lm), 1) for lm in lms]
     for lm, own in zip(lms, found, strict=True):
         if own is None:
-            return f"it knows no {type(network(lm).causal).__name__} of this kind in {lm.module.dtype} on {lm.device}"
+            own_kind = type(network(lm).causal).__name__
+            return unknown(network(lm)) or f"a layer of this {own_kind} is of another build than its family's"
     if len({_form(lm, own) for lm, own in zip(lms, found, strict=True) if own is not None}) > 1:
         return "the models differ by more than their weights"
     return "" if all(map(_tried, lms)) else "it does not draw the same from this model as the module itself"
