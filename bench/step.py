@@ -14,6 +14,8 @@ again, so that what else the machine does strikes all alike. Ratios are taken tu
     TRL XPO             XPOTrainer of TRL 1.13.0, the last release that has it, float32 and its cache switched on
     TRL XPO, shipped    as it is shipped: bf16, gradient checkpointing, and so no cache
     TRL online DPO      OnlineDPOTrainer of TRL 1.16.0, float32 and its cache switched on
+    boldly, bfloat16    with `--sides` only, for processors that have it: bfloat16 with float32 masters
+    TRL XPO, bfloat16   the same of TRL: bfloat16 by autocast, its cache switched on
 
 TRL's releases are installed, once, into environments below the user's cache folder. Seconds are of processor time
 with one thread (`--threads 1`, the default), of wall time with more. The limit is the time that the needed operations
@@ -70,6 +72,10 @@ SIDES = (
     Side("TRL XPO", "trl_side.py", ("--algorithm", "xpo"), "1.13.0"),
     Side("TRL XPO, shipped", "trl_side.py", ("--algorithm", "xpo", "--shipped"), "1.13.0"),
     Side("TRL online DPO", "trl_side.py", ("--algorithm", "online_dpo"), "1.16.0"),
+)
+BFLOAT16 = (
+    Side("boldly, bfloat16", "boldly_side.py", ("--bfloat16",)),
+    Side("TRL XPO, bfloat16", "trl_side.py", ("--algorithm", "xpo", "--bfloat16"), "1.13.0"),
 )
 
 
@@ -265,7 +271,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
-    chosen = tuple(side for side in SIDES if not args.sides or side.name in args.sides.split(";"))
+    chosen = tuple(side for side in (*SIDES, *BFLOAT16) if side.name in args.sides.split(";")) or SIDES
     results: list[dict[str, Any]] = []
     for work in WORKS:
         if args.only not in work.name:

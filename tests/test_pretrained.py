@@ -1,12 +1,17 @@
-"""Devices, numbers, and tensors that are not what they should be."""
+"""Devices, numbers, tensors that are not what they should be, and memory that runs out."""
+
+import errno
+from collections.abc import Callable
+from logging import CRITICAL
+from pathlib import Path
 
 import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.utils import logging
 
-from boldly.errors import ConfigError
-from boldly.pretrained import dtype_of, first_line, misfit, no_bars, not_finite, place_of
+from boldly.errors import BoldlyError, ConfigError, InvalidInput
+from boldly.pretrained import dtype_of, first_line, memory_for, misfit, no_bars, no_reports, not_finite, place_of
 
 
 def test_devices():
@@ -43,6 +48,37 @@ def test_bars_are_off_and_then_as_they_were():
     with no_bars():
         assert not logging.is_progress_bar_enabled()
     assert logging.is_progress_bar_enabled() == had
+
+
+def test_reports_are_off_and_then_as_they_were():
+    had = logging.get_verbosity()
+    with no_reports():
+        assert logging.get_verbosity() == CRITICAL
+    assert logging.get_verbosity() == had
+
+
+def refused_by_the_system() -> None:
+    raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+
+@pytest.mark.parametrize(
+    "take", [lambda: bytearray(2**62), lambda: torch.empty(2**60, dtype=torch.uint8), refused_by_the_system]
+)
+def test_memory_that_runs_out_is_told_as_that(take: Callable[[], object]):
+    with pytest.raises(BoldlyError, match="memory ran out while") as caught, memory_for(Path("/models/mine")):
+        take()
+    assert not isinstance(caught.value, InvalidInput)
+    assert "/models/mine was read" in str(caught.value)
+    assert "the same command again" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.EIO, "Input/output error"), ValueError("out of memory"), KeyError("a")]
+)
+def test_other_errors_stay_what_they_are(error: Exception):
+    with pytest.raises(type(error)) as caught, memory_for(Path("/models/mine")):
+        raise error
+    assert caught.value is error
 
 
 def test_first_lines():

@@ -28,6 +28,7 @@ from boldly.types import Prompt
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--engine", default="auto")
+    parser.add_argument("--bfloat16", action="store_true")
     parser.add_argument(
         "--replay", type=int, default=1, help="gradient steps a label, from all rounds if more than one"
     )
@@ -58,7 +59,7 @@ def make_loop(args: argparse.Namespace, work: Work, directory: Path, clock: Cloc
     parts = build(read_config(arguments={"recipe": "xpo", "learner": learner, "objective": objective}))
     # Answers that never end are cut, and no recipe buys those: here they are put up all the same.
     parts = replace(parts, selector=lambda view, n: [Pick(i, 0, 1) for i in range(n)], payable=lambda _: [(0, 1)])
-    lm = load(directory)
+    lm = load(directory, dtype="bfloat16" if args.bfloat16 else "auto")
     policy = LMPolicy("iterate-0", lm, Generation(work.answer, engine=args.engine))
     sampler = clock.timed("sampling", parts.sampler)
     return Loop(

@@ -53,6 +53,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--algorithm", choices=["xpo", "online_dpo"], required=True)
     parser.add_argument("--shipped", action="store_true")
+    parser.add_argument("--bfloat16", action="store_true")
     args, work, directory = given(parser)
     turns, clock = Turns(), Clock()
     trainer = make_trainer(args, work, directory, turns)
@@ -75,7 +76,7 @@ def make_trainer(args: argparse.Namespace, work: Work, directory: Path, turns: T
     else:
         from trl.experimental.online_dpo import OnlineDPOConfig as Config
         from trl.experimental.online_dpo import OnlineDPOTrainer as Trainer
-    own = {} if args.shipped else {"bf16": False, "gradient_checkpointing": False}
+    own = {} if args.shipped else {"bf16": args.bfloat16, "gradient_checkpointing": False}
     config = Config(
         output_dir=tempfile.mkdtemp(), per_device_train_batch_size=work.batch, max_new_tokens=work.answer,
         max_length=work.prompt + work.answer, temperature=1.0, learning_rate=1e-4, beta=0.1, use_cpu=True, report_to=[],

@@ -1,16 +1,23 @@
 """What all readers of model directories share: where a model goes, in which numbers, what is wrong with its tensors."""
 
+import errno
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from logging import CRITICAL
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from safetensors import SafetensorError
 from transformers import PreTrainedModel
 from transformers.utils import logging
 
-from boldly.errors import ConfigError
+from boldly.errors import BoldlyError, ConfigError
 
 Dtype = Literal["auto", "float32", "bfloat16", "float64"]
+
+_SHORT = ("cannot allocate memory", "can't allocate memory", "not enough memory", "out of memory")
+"""How the kernel, the allocators of torch and accelerators say that there is no memory left, in errors of any type."""
 
 
 def place_of(device: str) -> torch.device:
@@ -64,6 +71,41 @@ def no_bars() -> Iterator[None]:
     finally:
         if had:
             logging.enable_progress_bar()
+
+
+@contextmanager
+def no_reports() -> Iterator[None]:
+    """No log lines of transformers' own, where what it finds wrong is told in other words."""
+    had = logging.get_verbosity()
+    logging.set_verbosity(CRITICAL)
+    try:
+        yield
+    finally:
+        logging.set_verbosity(had)
+
+
+@contextmanager
+def memory_for(folder: Path) -> Iterator[None]:
+    """Work that reads `folder`; raises `BoldlyError` where memory runs out, which is no fault of what lies there."""
+    try:
+        yield
+    except Exception as error:
+        if not is_short_of_memory(error):
+            raise
+        raise BoldlyError(
+            f"memory ran out while {folder} was read ({first_line(error)}); free some, then write the same command "
+            f"again: a run goes on from where it stopped, with every label that it has."
+        ) from error
+
+
+def is_short_of_memory(error: Exception) -> bool:
+    """Whether `error` says that no more memory could be had."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        return True
+    told = isinstance(error, OSError | RuntimeError | SafetensorError)
+    return told and any(words in str(error).lower() for words in _SHORT)
 
 
 def first_line(error: BaseException) -> str:

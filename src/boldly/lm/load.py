@@ -21,11 +21,12 @@ from transformers import (
 )
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
-from boldly.errors import ModelError
+from boldly.errors import BoldlyError, ModelError
 from boldly.lm.adapter import Adapter, adapted
 from boldly.lm.inspect import ModelFacts, check, check_context, check_vocabulary, is_hub_name, read_json
+from boldly.lm.loadable import refuse_unloadable
 from boldly.lm.model import LanguageModel
-from boldly.pretrained import Dtype, dtype_of, first_line, misfit, no_bars, not_finite, place_of
+from boldly.pretrained import Dtype, dtype_of, first_line, memory_for, misfit, no_bars, not_finite, place_of
 
 _HUB_FILES = ["*.json", "*.safetensors", "*.model", "*.tiktoken", "*.txt", "*.jinja"]
 _HUB_SECONDS = 5
@@ -48,14 +49,16 @@ def load(
     `device` "auto" is CUDA, then MPS, then the CPU; `chat` "auto" is true where the tokenizer has a chat template.
 
     Raises `ModelError` for everything that can't be a policy: see `boldly.lm.inspect.check` for what the files tell,
-    and further tensors that are missing, unexpected or not finite, remote code, no causal attention, no end token.
-    Raises `ConfigError` for a device that isn't there.
+    and further tensors of another shape than the config says, missing, unexpected or not finite, weights larger than
+    the memory, remote code, no causal attention, no end token. Raises `ConfigError` for a device that isn't there and
+    `BoldlyError` where memory runs out while reading.
     """
     folder = _fetch(directory) if is_hub_name(directory) else Path(directory).expanduser()
     facts = check(folder)
     _refuse_remote_code(folder, facts)
     place = place_of(device)
     tokenizer = read_tokenizer(folder)
+    refuse_unloadable(folder, _config(folder), dtype=dtype_of(dtype, place), device=place)
     module = read_module(folder, dtype=dtype_of(dtype, place), device=place)
     lm = described(folder, module, tokenizer, chat=chat)
     _check_causal(folder, module)
@@ -93,7 +96,8 @@ def read_module(
 ) -> PreTrainedModel:
     """The module of a model directory, in evaluation mode; `attention` names its implementation, None the fitting one.
 
-    Raises `ModelError` if it has no causal class, or if a tensor is missing, unexpected, misshapen or not finite.
+    Raises `ModelError` if it has no causal class, or if a tensor is missing, unexpected, misshapen or not finite, and
+    `BoldlyError` where memory runs out.
     """
     config = _without_noise(_config(folder))
     with no_bars():
@@ -116,12 +120,13 @@ def read_module(
             f"{folder} has {wrong}; "
             f"write the model out again with the class that its config.json names, `{type(module).__name__}`."
         )
-    if name := not_finite(module):
-        raise ModelError(
-            f"{name} in {folder} has values that are not finite, so every answer would be noise; "
-            f"write `model: PATH` with an earlier checkpoint."
-        )
-    return module.to(device).eval()
+    with memory_for(folder):
+        if name := not_finite(module):
+            raise ModelError(
+                f"{name} in {folder} has values that are not finite, so every answer would be noise; "
+                f"write `model: PATH` with an earlier checkpoint."
+            )
+        return module.to(device).eval()
 
 
 def _fetch(name: str | Path) -> Path:
@@ -191,7 +196,10 @@ def read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
 
 def _reading(folder: Path, what: str, read: Callable[[], Any]) -> Any:
     try:
-        return read()
+        with memory_for(folder):
+            return read()
+    except BoldlyError:
+        raise
     except Exception as error:
         raise ModelError(
             f"transformers can't read {what} of {folder} ({first_line(error)}); "

@@ -10,6 +10,7 @@ import psutil
 import torch
 
 from boldly.errors import BoldlyError
+from boldly.pretrained import is_short_of_memory
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -80,7 +81,7 @@ def within_memory(work: Callable[[int], T], batch_tokens: int, *, what: str) -> 
         try:
             return work(batch_tokens)
         except (RuntimeError, MemoryError) as error:
-            if not _is_exhausted(error):
+            if not is_short_of_memory(error):
                 raise
             if batch_tokens < SMALLEST:
                 raise BoldlyError(f"{what} doesn't fit into memory: lower `generation.max_tokens`, {_LESS}.") from error
@@ -94,11 +95,6 @@ def of_one_size(what: str) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        if not _is_exhausted(error):
+        if not is_short_of_memory(error):
             raise
         raise BoldlyError(f"{what} doesn't fit into memory: {_LESS}.") from error
-
-
-def _is_exhausted(error: RuntimeError | MemoryError) -> bool:
-    """Whether memory ran out; where it is a CPU's, torch has no class for it."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error)

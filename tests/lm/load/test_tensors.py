@@ -56,7 +56,7 @@ def test_an_unexpected_tensor(copied: Callable[..., Path]):
 def test_a_tensor_of_another_shape(copied: Callable[..., Path]):
     directory = copied()
     edit_weights(directory, lambda tensors: tensors.update({"model.norm.weight": torch.ones(17)}))
-    refusal(directory)
+    assert "model.safetensors has model.norm.weight in the shape [17], but " in refusal(directory)
 
 
 @pytest.mark.parametrize("cut", [0, 5, 200, -1])
