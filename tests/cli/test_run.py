@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from boldly import data
 from boldly.cli import main
 from boldly.cli.run import summary
 from boldly.ledger.sql import SqlLedger
@@ -130,6 +131,32 @@ def test_a_run_that_can_buy_nothing_says_why_and_does_not_stand_in_the_way(
     assert shown.out == ""
     assert main(["run", *cut, "24"]) == 0
     assert "labels    8 of 8" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("max_tokens", "mend"),
+    [
+        (1, "write `generation: {max_tokens: 2}`."),
+        (2, "write `generation: {max_tokens: 3}`."),
+        (
+            3,
+            "the longest prompt leaves no room in the model's context for longer ones, so shorten or remove",
+        ),
+    ],
+)
+def test_a_run_that_can_buy_nothing_is_told_no_more_tokens_than_the_context_holds(
+    max_tokens: int, mend: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """A bundled model reads 64 tokens, and the longest prompt is 61."""
+    prompts = [" ".join(["how"] * 61), *(prompt.text for prompt in data.prompts()[:20])]
+    written("p.jsonl", "".join(json.dumps({"prompt": prompt}) + "\n" for prompt in prompts))
+    written("o.py", "def reward(prompt, response):\n    return 1.0\n")
+    flags = ["--prompts", "p.jsonl", "--oracle", "program", "--oracle.function", "o.py:reward", "--heldout", "8"]
+    flags += ["--recipe", "online-dpo", "--budget", "4", "--schedule.labels_per_round", "4", "--output", "mine"]
+    assert main(["run", *flags, "--generation.max_tokens", str(max_tokens)]) == 2
+    error = capsys.readouterr().err
+    assert "no label could be bought: round 0 found no two responses" in error
+    assert mend in error
 
 
 def test_what_an_oracle_prints_goes_to_stderr(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -86,6 +86,18 @@ def test_without_a_terminal_there_are_plain_lines():
     assert shown(target).isascii()
 
 
+def test_the_base_of_a_run_that_goes_on_has_no_second_line_and_stands_beside_the_rest():
+    target = console()
+    view = open_view(target, quiet=False)
+    view(Progress("starting", 0, 44, 256, Record(0, 0, EVALUATION)))
+    view(Progress("starting", 0, 44, 256, note="resumed at round 2: 44 labels kept, none bought again"))
+    view(DONE)
+    first, second = shown(target).splitlines()
+    assert first.startswith("resumed at round 2")
+    assert second.startswith("round: 3  labels: 48 of 256")
+    assert "base 0.42" in second
+
+
 def test_quiet_shows_notes_alone():
     target = console()
     view = open_view(target, quiet=True)

@@ -88,6 +88,16 @@ def test_too_few_prompts_are_refused(tmp_path: Path):
         load_prompts(config_of(tmp_path, numbered(30), heldout="30"))
 
 
+@pytest.mark.parametrize("prompts", [["one"], ["one"] * 6])
+@pytest.mark.parametrize("flags", [{}, {"heldout": "1"}])
+def test_one_prompt_is_too_few_whatever_is_held_out(prompts: list[str], flags: dict[str, str], tmp_path: Path):
+    with pytest.raises(
+        PromptsError, match=r"holds one prompt.* needs at least two.* or write `heldout: FILE`"
+    ) as found:
+        load_prompts(config_of(tmp_path, prompts, **flags))
+    assert "heldout: 1" not in str(found.value)
+
+
 def test_prompts_that_come_twice_in_a_round_are_noted(tmp_path: Path):
     config = config_of(tmp_path, numbered(40), numbered(8, "other"), schedule__prompts_per_label="4")
     (note,) = load_prompts(config).notes
@@ -102,8 +112,35 @@ def test_a_prompt_that_leaves_no_room_for_a_response_is_named(tmp_path: Path):
     check_lengths(found.train, lengths, **limits)
     lengths[3] = lengths[7] = 11
     with pytest.raises(
-        PromptsError, match=r"train.jsonl:4: is 11 tokens.*leaves 10 beside responses of 24 \(and 1 further"
+        PromptsError,
+        match=r"train.jsonl:4: is 11 tokens.*leaves 10 beside responses of 24 \(and 1 further prompt is too long\)",
     ):
         check_lengths(found.train, lengths, **limits)
-    with pytest.raises(PromptsError, match=r"max_tokens is 24 and the model's context 24 tokens.*max_tokens: 12"):
+    with pytest.raises(PromptsError, match=r"max_tokens is 24 and the model's context 24 tokens.*max_tokens: 13"):
         check_lengths(found.train, lengths, context=24, max_tokens=24, places=found.places)
+
+
+@pytest.mark.parametrize("max_tokens", [64, 24, 16])
+def test_the_limit_that_is_advised_is_what_the_longest_prompt_leaves(max_tokens: int, tmp_path: Path):
+    """Written as advised, every prompt fits; one token more and the longest does not."""
+    found = load_prompts(config_of(tmp_path, numbered(20), ["other"]))
+    lengths = [10] * 18 + [50, 54]
+    limits = {"context": 64, "places": found.places}
+    with pytest.raises(PromptsError, match=r"write `generation: \{max_tokens: 10\}`"):
+        check_lengths(found.train, lengths, max_tokens=max_tokens, **limits)
+    check_lengths(found.train, lengths, max_tokens=10, **limits)
+    with pytest.raises(PromptsError):
+        check_lengths(found.train, lengths, max_tokens=11, **limits)
+
+
+@pytest.mark.parametrize("max_tokens", [24, 16, 8])
+def test_a_prompt_that_leaves_next_to_nothing_is_to_be_removed(max_tokens: int, tmp_path: Path):
+    found = load_prompts(config_of(tmp_path, numbered(20), ["other"]))
+    limits = {"context": 64, "max_tokens": max_tokens, "places": found.places}
+    with pytest.raises(
+        PromptsError, match=r"train.jsonl:20: is 60 .*remove it, as the longest prompt leaves 4 "
+    ) as one:
+        check_lengths(found.train, [10] * 19 + [60], **limits)
+    with pytest.raises(PromptsError, match=r"shorten the prompts, or write a `model` with a longer context") as every:
+        check_lengths(found.train, [60] * 20, **limits)
+    assert "max_tokens" not in str(one.value) + str(every.value)

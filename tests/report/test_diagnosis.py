@@ -170,6 +170,36 @@ def test_a_budget_that_was_not_spent_has_its_reason(found: list[Record], words: 
     assert "ended early" not in names(found, left=0)
 
 
+BLIND = run({"reward": None, "win_rate": None, "gain": None}, {"reward": None, "win_rate": None, "gain": None})
+BLIND[0] = replace(BLIND[0], evaluation=replace(BASE, reward=None, win_rate=None, gain=None))
+
+
+@pytest.mark.parametrize(
+    ("config", "why", "line"),
+    [
+        ({"evaluation": {"labels": None}}, "no free reward", "`evaluation: {labels: 200}`"),
+        ({}, "no free reward", "`evaluation: {labels: 200}`"),
+        ({"oracle": {"name": "recorded"}}, "nothing of new answers", "oracle: {name: people}}`"),
+        ({"evaluation": {"labels": 8}}, "judged none of them", "oracle: {name: people}}`"),
+    ],
+)
+def test_a_run_that_nobody_judged_names_the_line_that_mends_it(config: dict, why: str, line: str):
+    (finding,) = (f for f in diagnose(BLIND, config=config, over=True) if f.name == "nothing measured")
+    assert finding.evidence.startswith("3 evaluations, and not one reward or win rate")
+    assert why in finding.evidence
+    assert line in finding.advice
+    assert finding.settings[0] == "evaluation.labels"
+
+
+def test_nobody_is_missed_where_somebody_judged_or_still_may():
+    """The base is compared with nobody, so that a run of people has no win rate at first."""
+    assert "nothing measured" in names(BLIND[:1])
+    assert "nothing measured" not in names(BLIND[:1], config={"evaluation": {"labels": 8}})
+    assert "nothing measured" not in names(GOOD, over=True)
+    assert "nothing measured" not in names([BLIND[0], GOOD[1]], over=True)
+    assert "nothing measured" not in names([Record(0, 0, None)], over=True)
+
+
 @pytest.mark.parametrize("found", [[], [Record(0, 0, None)], [Record(0, 0, BASE)], GOOD])
 def test_a_run_that_goes_well_or_has_not_begun_has_no_findings(found: list[Record]):
     assert diagnose(found) == []
@@ -218,5 +248,5 @@ def test_settings_that_are_named_exist():
     named = {f"{section}.name" for section in REGISTRIES}
     settings = {
         key for cases in SHOWING.values() for case in cases for f in diagnose(case, left=9) for key in f.settings
-    }
+    } | {key for f in diagnose(BLIND) for key in f.settings}
     assert settings <= options | fields | named

@@ -153,6 +153,36 @@ def test_a_run_without_a_reward_is_told_by_its_win_rate():
     assert 'data-plot="reward"' not in page
 
 
+def unscored(**changes) -> RunData:
+    """A run whose oracle gives no reward."""
+    none = {"reward": None, "gain": None, "win_rate": None}
+    blind = [replace(r, evaluation=replace(r.evaluation, **none)) for r in records(Story())]
+    return data(**{"records": tuple(blind), "result": {"best": 8, "chosen_by": "newest"}, **changes})
+
+
+def test_a_run_that_measured_nothing_says_why_and_the_line_to_write():
+    run = unscored()
+    page = single(run)
+    assert page.headline == "128 labels bought, and no reward or win rate was measured."
+    assert page.standfirst.startswith("There is no measure because the oracle gives no free reward, and nobody was ask")
+    assert "`evaluation: {labels: 200}`" in page.standfirst
+    html = render(page)
+    assert "nothing measured" in html
+    assert "Nothing found. Looked for" not in html
+    assert "so far" not in page.headline + page.standfirst
+    going = single(replace(run, result=None))
+    assert going.headline == "128 labels bought so far, and no reward or win rate is measured."
+    assert going.standfirst.startswith("The run has not ended; this is what it has come to so far. There is no measure")
+    short = single(replace(run, config={**CONFIG, "budget": 200}))
+    assert short.standfirst.startswith("The run ended with 72 labels of its budget not bought; see below why. There is")
+
+
+def test_a_run_whose_first_comparisons_are_still_to_come_says_so():
+    asked = {**CONFIG, "evaluation": {"prompts": 128, "labels": 64}}
+    page = single(unscored(config=asked, result=None))
+    assert page.headline == "128 labels bought so far; no iterate has been compared with the base model yet."
+
+
 def test_a_base_that_no_iterate_beats_is_told_where_there_is_no_reward():
     """It was kept, and it has no win rate: it is never compared with itself."""
     blind = [replace(r, evaluation=replace(r.evaluation, reward=None, gain=None)) for r in records(Story())]

@@ -116,3 +116,12 @@ def test_a_run_that_people_judge_trains_to_its_end_and_takes_their_verdicts_as_t
     assert told[0] > 0
     rates = [record.evaluation and record.evaluation.win_rate for record in read(RunDirectory(root).metrics)]
     assert [rate is not None for rate in rates] == [False, True, False, False]
+    kept = list[tuple[str, int]]()
+    tell(root, "evaluation")
+
+    def see(progress: Progress) -> None:
+        if progress.record is not None:
+            kept.append((progress.phase, progress.record.iterate))
+
+    boldly.run(**keys, oracle=ORACLE, observe=see)
+    assert kept == [("starting", 0), ("evaluating", 2), ("evaluating", 3)]

@@ -2,16 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import boldly
 from boldly.config.reading import read_config
+from boldly.lm.policy import LMPolicy
 from boldly.oracles import Oracle, Program
 from boldly.oracles.protocol import Answer
+from boldly.runner import plan as planning
 from boldly.runner.plan import plan
-from boldly.types import Query
+from boldly.types import Prompt, Query, Response
 from tests.support.small import SMALL, write_prompts
 
 KEYS = {**SMALL, "budget": 10, "oracle": {"name": "people", "price": 0.5}}
@@ -43,6 +46,44 @@ def test_labels_rounds_and_money_of_a_new_run():
     assert found.disk > 0
     assert found.sent["ledger"] == "mine/ledger.sqlite"
     assert any(name.startswith("people (training") for name in found.sent)
+
+
+class Slow:
+    """A policy of which each response takes `pace` seconds, on a clock of its own."""
+
+    def __init__(self, pace: float) -> None:
+        self.pace, self.now, self.asked = pace, 0.0, list[int]()
+
+    def draw(self, policy: LMPolicy, prompts: Sequence[Prompt], seed: int):
+        begun = policy.generation.max_tokens > 1
+        self.now += self.pace * 2 * len(prompts) if begun else 60.0
+        self.asked += [len(prompts)] if begun else []
+        return [[response(), response()] for _ in prompts], (self.pace, 0.0)
+
+
+def response() -> Response:
+    return Response("yes", (1,), "iterate-0", -1.0, -1.0)
+
+
+@pytest.mark.parametrize(
+    ("pace", "asked"),
+    [(0.001, [1, 4, 16, 32]), (0.3, [1, 4]), (200.0, [1])],
+    ids=["quick", "slow", "hopeless"],
+)
+def test_a_slow_model_is_measured_on_fewer_prompts(pace: float, asked: list[int], monkeypatch: pytest.MonkeyPatch):
+    """What it takes to start is not counted: here a minute."""
+    slow = Slow(pace)
+    monkeypatch.setattr(planning, "_draw", slow.draw)
+    monkeypatch.setattr(planning, "time", SimpleNamespace(perf_counter=lambda: slow.now))
+    found = planned()
+    assert slow.asked == asked
+    assert found.seconds["sampling"] == pytest.approx(found.responses * pace)
+    if asked[-1] == 32:
+        assert found.measured == "measured on 32 prompts"
+    else:
+        said = f"measured on {asked[-1]} prompt{'' if asked[-1] == 1 else 's'}"
+        assert found.measured == f"{said}, as 32 would take more than 10 s"
+    assert [p.most for p in found.purchases] == [5.0]
 
 
 def test_nobody_is_asked():

@@ -143,7 +143,9 @@ class Lines:
         self._state.take(progress)
         if progress.note:
             self.note(progress.note)
-        if progress.record is not None and progress.record.evaluation is not None and not self._quiet:
+        judged = progress.record is not None and progress.record.evaluation is not None
+        # What comes while a run starts was kept before it was stopped, and has had its line.
+        if judged and progress.phase != "starting" and not self._quiet:
             self.note(
                 "  ".join([f"round: {progress.round}", *(f"{name}: {value}" for name, value in facts(self._state))])
             )

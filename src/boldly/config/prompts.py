@@ -13,6 +13,8 @@ from boldly.randomness import derive
 from boldly.types import Prompt
 
 _MOST_HELDOUT = 256
+_TINY = 8
+"""Tokens below which a limit leaves next to no response that could come to its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,21 +69,30 @@ def check_lengths(
     places: Mapping[str, str],
 ) -> None:
     """Raise `PromptsError` for the first prompt that leaves no room for a response. All three numbers are tokens."""
-    room = context - max_tokens
+    room, left = context - max_tokens, context - max(lengths, default=0)
+    smaller = f"write `generation: {{max_tokens: {left if left >= _TINY else max(1, context // 2)}}}`"
     if room < 1:
         raise PromptsError(
             f"generation.max_tokens is {max_tokens} and the model's context {context} tokens, which leaves no room "
-            f"for a prompt: write `generation: {{max_tokens: {max(1, context // 2)}}}`."
+            f"for a prompt: {smaller}."
         )
     too_long = [(prompt, length) for prompt, length in zip(prompts, lengths, strict=True) if length > room]
     if too_long:
         prompt, length = too_long[0]
-        others = f" (and {len(too_long) - 1} further prompts are too long)" if len(too_long) > 1 else ""
+        further = len(too_long) - 1
+        others = f" (and {further} further prompt{'s are' if further > 1 else ' is'} too long)" if further else ""
+        mend = f"shorten it, remove it, or {smaller}" if left >= _TINY else _without_room(lengths, context)
         raise PromptsError(
             f"{places.get(prompt.id, 'the prompts')}: is {length} tokens, and the context of {context} leaves {room} "
-            f"beside responses of {max_tokens}{others}: shorten it, remove it, or write a smaller "
-            f"`generation: {{max_tokens: {max(1, max_tokens // 2)}}}`."
+            f"beside responses of {max_tokens}{others}: {mend}."
         )
+
+
+def _without_room(lengths: Sequence[int], context: int) -> str:
+    """What to do where the longest prompt leaves next to nothing for a response, so that no limit helps."""
+    if context - min(lengths) < _TINY:
+        return "shorten the prompts, or write a `model` with a longer context"
+    return f"shorten it or remove it, as the longest prompt leaves {max(0, context - max(lengths))} for a response"
 
 
 def _source(name: str, column: str, *, heldout: bool) -> tuple[list[Prompt], dict[str, str], tuple[str, ...]]:
@@ -106,6 +117,11 @@ def _source(name: str, column: str, *, heldout: bool) -> tuple[list[Prompt], dic
 def _split(prompts: list[Prompt], count: int, config: RunConfig) -> tuple[list[Prompt], list[Prompt]]:
     """Prompts with one content stay on one side, so that none is trained on and judged by."""
     contents = list(dict.fromkeys(prompt.content for prompt in prompts))
+    if len(contents) < 2:
+        raise PromptsError(
+            f"{config.prompts}: holds one prompt, equal ones counted once, and a run needs at least two, one of "
+            "them to hold out: add prompts to it, or write `heldout: FILE` with a file of those to hold out."
+        )
     if count >= len(contents):
         raise PromptsError(
             f"{config.prompts}: holds {len(contents)} different prompts, too few to hold {count} of them out: "

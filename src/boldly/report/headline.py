@@ -1,9 +1,10 @@
 """What a run came to, in plain words."""
 
-from boldly.progress import Interval, Record
+from boldly.progress import Evaluation, Interval, Record
 from boldly.report.blocks import KeyFigure
 from boldly.report.data import RunData
-from boldly.report.diagnosis.finding import best, scored
+from boldly.report.diagnosis import reason, unmeasured
+from boldly.report.diagnosis.finding import best, evaluated, scored
 from boldly.report.numbers import NONE, count, money, number, percent, span
 
 
@@ -21,8 +22,10 @@ def headline(run: RunData) -> str:
     """One sentence: what the labels did to the number that was to rise."""
     bought = _labels(run.labels)
     points, record = scored(run.records), kept(run)
-    if record is None or record.evaluation is None or not points:
+    if not evaluated(run.records):
         return f"{bought} bought so far; no held-out evaluation has been made yet."
+    if record is None or record.evaluation is None or not points:
+        return _unmeasured(run, bought)
     evaluation, labels = record.evaluation, _labels(record.labels)
     more = f"; {count(run.labels)} were bought in all" if run.labels > record.labels else ""
     if evaluation.reward is None:
@@ -42,11 +45,27 @@ def headline(run: RunData) -> str:
 
 def standfirst(run: RunData) -> str:
     """What stands behind the headline: how sure it is, and what flatters it."""
-    record, points = kept(run), scored(run.records)
-    if record is None or record.evaluation is None:
+    record = kept(run)
+    if unmeasured(run.records, run.config, ended=run.result is not None):
+        why, line = reason(run.config)
+        said = [
+            f"There is no measure because {why}, so the iterate that is kept is the newest. With `{line}` held-out "
+            "answers are compared with the base model's."
+        ]
+    elif record is None or record.evaluation is None:
         return "Evaluations appear here as iterates are kept."
-    evaluation, said = record.evaluation, []
-    moved = record.iterate > 0
+    else:
+        said = _behind(run, record.evaluation, moved=record.iterate > 0)
+    if run.left:
+        said.insert(0, f"The run ended with {_labels(run.left)} of its budget not bought; see below why.")
+    if run.result is None:
+        said.insert(0, "The run has not ended; this is what it has come to so far.")
+    return " ".join(said)
+
+
+def _behind(run: RunData, evaluation: Evaluation, *, moved: bool) -> list[str]:
+    """What stands behind the evaluation of the iterate that was kept, `moved` where that is not the base."""
+    points, said = scored(run.records), list[str]()
     if evaluation.gain is not None and moved:
         gain = evaluation.gain
         said.append(
@@ -60,11 +79,7 @@ def standfirst(run: RunData) -> str:
             f"It is the best of {len(points)} iterates judged on the same prompts, which flatters it a little; a "
             "fresh set of prompts would be the stricter test."
         )
-    if run.left:
-        said.insert(0, f"The run ended with {_labels(run.left)} of its budget not bought; see below why.")
-    if run.result is None:
-        said.insert(0, "The run has not ended; this is what it has come to so far.")
-    return " ".join(said)
+    return said
 
 
 def key_figures(run: RunData) -> list[KeyFigure]:
@@ -106,6 +121,14 @@ def _with_range(interval: Interval | None) -> tuple[str, str]:
     if interval is None:
         return NONE, "not measured"
     return percent(interval.value), f"against the base; {percent(interval.low)} to {percent(interval.high)}"
+
+
+def _unmeasured(run: RunData, bought: str) -> str:
+    if run.result is not None:
+        return f"{bought} bought, and no reward or win rate was measured."
+    if unmeasured(run.records, run.config, ended=False):
+        return f"{bought} bought so far, and no reward or win rate is measured."
+    return f"{bought} bought so far; no iterate has been compared with the base model yet."
 
 
 def _won(labels: str, rate: Interval, more: str) -> str:

@@ -252,7 +252,14 @@ def _runs_section(runs: Sequence[RunData]) -> Section:
     rows = []
     for run in runs:
         points = scored(run.records)
-        findings = diagnose(run.records, floor=run.floor, left=run.left, checks=run.books.checks)
+        findings = diagnose(
+            run.records,
+            floor=run.floor,
+            left=run.left,
+            checks=run.books.checks,
+            config=run.config,
+            over=run.result is not None,
+        )
         rows.append(
             [
                 flat(run.name),

@@ -11,7 +11,7 @@ import torch
 
 from boldly.buying import Buyer, answers_elsewhere
 from boldly.config.building import build, generation, schedule
-from boldly.config.prompts import load_prompts
+from boldly.config.prompts import PromptSet, load_prompts
 from boldly.config.saving import dump
 from boldly.config.schema import ConsistencyConfig, RunConfig
 from boldly.errors import ConfigError, WaitingForLabels
@@ -19,7 +19,9 @@ from boldly.ledger import Budget, Ledger
 from boldly.ledger.lock import Lock
 from boldly.ledger.sql import SqlLedger
 from boldly.lm.archive import DiskArchive
+from boldly.lm.encode import encode
 from boldly.lm.export import write_model
+from boldly.lm.model import LanguageModel
 from boldly.lm.policy import LMPolicy
 from boldly.loop import Loop, rounds
 from boldly.metrics import read, write_samples
@@ -118,20 +120,20 @@ def _execute(run: RunDirectory, config: RunConfig, observe: Observer, held: Orac
         )
         heldout = prompts.heldout[: config.evaluation.prompts]
         judge = _judge(config, itself(archive[0]), heldout, oracles.evaluation, ledger)
-        for note in prompts.notes:
-            watch.tell(note=note)
         resumed = newest > 0 or bool(ledger.queries(0))
-        if 0 in watch.records:
-            watch.tell(watch.records[0])
         if resumed:
             watch.tell(note=f"resumed at round {loop.t}: {ledger.spent().labels} labels kept, none bought again")
+        for note in prompts.notes:
+            watch.tell(note=note)
+        if 0 in watch.records:
+            watch.tell(watch.records[0])
         turn = _Turn(loop, judge, _checker(config, oracles, ledger), watch, oracles.training)
         try:
             until_answered(turn, ledger, wait=wait, tell=lambda note: watch.tell(note=_in_place(note, run)))
         except WaitingForLabels as waiting:
             raise WaitingForLabels(_in_place(str(waiting), run), waiting.rounds) from None
         if loop.left:
-            watch.tell(note=_ended(config, watch, loop))
+            watch.tell(note=_ended(config, watch, loop, _room(lm, prompts)))
         return _finish(run, config, watch, archive, judge, loop, resumed=resumed)
 
 
@@ -184,25 +186,38 @@ def _checker(config: RunConfig, oracles: Answering, ledger: Ledger) -> Checker |
     return Checker(oracles.consistency, ledger, about.share, budget, config.seed, swapped=about.oracle is None)
 
 
-def _ended(config: RunConfig, watch: Watch, loop: Loop) -> str:
-    """Why a run ended before its budget. Raises `ConfigError` if not one label could be had."""
+def _room(lm: LanguageModel, prompts: PromptSet) -> int:
+    """The tokens that the model's context leaves for a response to the longest prompt."""
+    return lm.context - max(len(encode(lm, prompt)) for prompt in (*prompts.train, *prompts.heldout))
+
+
+def _ended(config: RunConfig, watch: Watch, loop: Loop, room: int) -> str:
+    """Why a run ended before its budget, with `room` for a response. Raises `ConfigError` if no label could be had."""
     labels = watch.ledger.spent().labels
     if loop.pool is not None and labels:
         return f"the record is used up: it held {labels} labels to train on, and the budget was {config.budget}."
-    return _stuck(config, watch, loop.t, labels)
+    return _stuck(config, watch, loop.t, labels, room)
 
 
-def _stuck(config: RunConfig, watch: Watch, t: int, labels: int) -> str:
+def _stuck(config: RunConfig, watch: Watch, t: int, labels: int, room: int) -> str:
     cut = next(r.evaluation.truncated for r in reversed(list(watch.records.values())) if r.evaluation)
     limit = config.generation.max_tokens
     why = (
         f"round {t} found no two responses to a prompt that ended and differ; {cut:.0%} of the held-out ones were cut "
         f"at {limit} tokens"
     )
-    line = f"generation: {{max_tokens: {2 * limit}}}" if cut > 0.5 else "schedule: {prompts_per_label: 4}"
+    if cut <= 0.5:
+        mend = "write `schedule: {prompts_per_label: 4}`"
+    elif room > limit:
+        mend = f"write `generation: {{max_tokens: {min(2 * limit, room)}}}`"
+    else:
+        mend = (
+            "the longest prompt leaves no room in the model's context for longer ones, so shorten or remove the "
+            "longest prompts, or write a `model` with a longer context"
+        )
     if not labels:
-        raise ConfigError(f"no label could be bought: {why}: write `{line}`.")
-    return f"ended after {labels} of {config.budget} labels: {why}. For another run write `{line}`."
+        raise ConfigError(f"no label could be bought: {why}: {mend}.")
+    return f"ended after {labels} of {config.budget} labels: {why}. For another run: {mend}."
 
 
 def _judge(config: RunConfig, base: Policy, heldout: Sequence[Prompt], oracle: Oracle | None, ledger: Ledger) -> Judge:

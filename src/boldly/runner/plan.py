@@ -3,7 +3,8 @@
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import cycle
 from math import ceil
 from pathlib import Path
 from statistics import fmean
@@ -28,6 +29,8 @@ from boldly.runner.policies import load_model, threads
 from boldly.types import Account, Prompt, Query, Response
 
 _MEASURED = 32
+_PATIENCE = 10.0
+"""Seconds after which no more is measured: a large model would take minutes for all of it."""
 _BACKWARD = 3
 """A forward and a backward pass cost as much as three forward passes."""
 
@@ -45,6 +48,8 @@ class Purchase:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a run would do. `seconds` are by phase, on this machine and without the oracle's; `disk` is bytes.
+
+    `measured` says in words what the seconds were measured on.
 
     `memory` is what it takes of the model's device, and None where that can't be planned for its kind of model.
     """
@@ -67,7 +72,8 @@ def plan(config: RunConfig, held: Oracle | None = None) -> Plan:
     """What `boldly.runner.execute` would do with `config`. It asks nobody and writes nothing.
 
     Prices are bounds of the oracle's, for responses that the base model draws now. Times are those of the run's past
-    rounds, else measured on a few prompts. Raises what `execute` raises before it writes.
+    rounds, else measured on a few prompts, for some ten seconds or on one of them where that takes longer. Raises what
+    `execute` raises before it writes.
     """
     run = choose(config, fork=False)
     torch.set_num_threads(threads(config))
@@ -78,8 +84,9 @@ def plan(config: RunConfig, held: Oracle | None = None) -> Plan:
     memory = footing(config, parts, lm, prompts)
     policy = LMPolicy("iterate-0", lm, generation(config))
     before = past(config.ledger or run.ledger)
-    drawn, seconds = _draw(policy, prompts.train[:_MEASURED], config.seed)
-    queries = [Query(p, said[0], said[1], 0, i) for i, (p, said) in enumerate(zip(prompts.train, drawn, strict=False))]
+    first, records = prompts.train[:_MEASURED], read(run.metrics)
+    drawn, seconds = _drawn(policy, first, config.seed)
+    queries = [Query(p, said[0], said[1], 0, i) for i, (p, said) in enumerate(zip(first, cycle(drawn), strict=False))]
     budget = config.budget if oracles.records is None else min(config.budget, len(oracles.records))
     labels = max(0, budget - before.labels)
     rounds = ceil(labels / config.schedule.labels_per_round)
@@ -91,8 +98,8 @@ def plan(config: RunConfig, held: Oracle | None = None) -> Plan:
         rounds=rounds,
         purchases=tuple(_purchases(config, oracles, queries, before, budget)),
         responses=rounds * _responses(config, parts),
-        seconds=_seconds(config, parts, rounds, seconds, read(run.metrics)),
-        measured="measured in its past rounds" if read(run.metrics) else f"measured on {len(drawn)} prompts",
+        seconds=_seconds(config, parts, rounds, seconds, records),
+        measured="measured in its past rounds" if len(records) > 1 else _measured(len(drawn), len(first)),
         memory=memory,
         disk=(rounds + 1) * size + 2 * sum(map(_moved, lm.module.parameters())),
         free=shutil.disk_usage(_existing(run.root)).free,
@@ -105,6 +112,28 @@ def _moved(p: torch.nn.Parameter) -> int:
     if not p.requires_grad:
         return 0
     return p.numel() * (2 * p.element_size() if p.element_size() >= 4 else 3 * 4)
+
+
+def _measured(drawn: int, of: int) -> str:
+    said = f"measured on {drawn} prompt{'' if drawn == 1 else 's'}"
+    return said if drawn == of else f"{said}, as {of} would take more than {_PATIENCE:g} s"
+
+
+def _drawn(policy: LMPolicy, prompts: Sequence[Prompt], seed: int) -> tuple[list[list[Response]], tuple[float, float]]:
+    """What `_draw` gives for as many prompts as `_PATIENCE` suffices for: at least one, at most all of them.
+
+    Each attempt has four times the prompts of the one before and takes its place, as a round draws many at once.
+    """
+    one_token = replace(policy, generation=replace(policy.generation, max_tokens=1))
+    _draw(one_token, prompts[:1], seed)  # compiles, loads and starts what a run needs once
+    begun, count = time.perf_counter(), 1
+    drawn, seconds = _draw(policy, prompts[:count], seed)
+    while count < len(prompts):
+        count = min(4 * count, len(prompts))
+        if time.perf_counter() - begun + 2 * count * sum(seconds) > _PATIENCE:
+            break
+        drawn, seconds = _draw(policy, prompts[:count], seed)
+    return drawn, seconds
 
 
 def _draw(policy: LMPolicy, prompts: Sequence[Prompt], seed: int) -> tuple[list[list[Response]], tuple[float, float]]:

@@ -75,6 +75,7 @@ class Watch:
             if not self._unjudged(record, judge) or judge.awaited(iterate):
                 continue
             self._judged.add(iterate)
+            self.phase("evaluating")
             evaluation = judge.again(iterate) or judge(itself(loop.archive[iterate]), iterate)
             if evaluation != record.evaluation:
                 self._keep(replace(record, evaluation=evaluation))

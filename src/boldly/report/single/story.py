@@ -44,14 +44,21 @@ def single(run: RunData) -> Page:
 
 
 def diagnosis(run: RunData) -> Section:
-    findings = diagnose(run.records, floor=run.floor, left=run.left, checks=run.books.checks)
+    findings = diagnose(
+        run.records,
+        floor=run.floor,
+        left=run.left,
+        checks=run.books.checks,
+        config=run.config,
+        over=run.result is not None,
+    )
     advice = [Advice(finding, _settings(run, finding.settings)) for finding in findings]
     looked = (
         "Nothing found. Looked for: a policy stuck at the base model, one that went past its best, broken or cut "
         "answers, few different answers, one kind of answer only, a bonus that outweighs the labels, unsteady "
         "training, drifting length, labels lost on ties or duplicates, a failing oracle, oracles that contradict "
-        "themselves or one another or lean to a place, a budget that was not spent, and too few held-out prompts to "
-        "tell."
+        "themselves or one another or lean to a place, a budget that was not spent, iterates that nobody judged, and "
+        "too few held-out prompts to tell."
     )
     return Section(
         "diagnosis",
