@@ -18,16 +18,9 @@ SETTINGS = Hypotheses(members=3, units=4, steps=12, batch=8)
 
 @dataclass(frozen=True)
 class Describing:
-    """A base policy that does nothing but describe: feature j of an answer depends on its prompt and its arm."""
+    """It does nothing but describe: feature j of an answer depends on its prompt and its arm."""
 
     described: list = field(default_factory=list)
-    name: str = "iterate-0"
-
-    def sample(self, prompts, n, *, seed):
-        raise NotImplementedError
-
-    def log_probs(self, prompts, responses):
-        raise NotImplementedError
 
     def features(self, prompts, responses):
         self.described.append([(p.text, r.tokens[0]) for p, r in zip(prompts, responses, strict=True)])
@@ -36,12 +29,6 @@ class Describing:
     @property
     def feature_weights(self):
         return torch.tensor([1.0, 1.0, 0.25, 2.0, 1.0])
-
-    def freeze(self, name):
-        raise NotImplementedError
-
-    def average(self, other, weight, name):
-        raise NotImplementedError
 
 
 def table():

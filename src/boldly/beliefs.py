@@ -15,7 +15,7 @@ from torch import Tensor
 from boldly.hypotheses import Ensemble, Hypotheses
 from boldly.learner import Pool
 from boldly.ledger.history import History, Stored
-from boldly.policy import Policy
+from boldly.policy import Describes
 from boldly.randomness import derive
 from boldly.types import Candidates
 
@@ -24,7 +24,7 @@ from boldly.types import Candidates
 class Beliefs:
     """Reward hypotheses on the features of the base model, and the candidates of the last `window` rounds."""
 
-    base: Policy
+    base: Describes
     hypotheses: Hypotheses
     history: History
     window: int

@@ -10,7 +10,21 @@ from boldly.types import Prompt, Response
 
 
 @runtime_checkable
-class Policy(Protocol):
+class Describes(Protocol):
+    """What a small reward model sees of responses (see `boldly.hypotheses`)."""
+
+    def features(self, prompts: Sequence[Prompt], responses: Sequence[Response]) -> Float[Tensor, "responses features"]:
+        """What a small reward model may see of each response."""
+        ...
+
+    @property
+    def feature_weights(self) -> Float[Tensor, " features"]:
+        """How much each feature counts beside the others once all are standardised; only ratios matter."""
+        ...
+
+
+@runtime_checkable
+class Policy(Describes, Protocol):
     """A distribution over responses to a prompt.
 
     The exact lab and the language models implement it. `name` is unique within a run and names the weights, not
@@ -26,15 +40,6 @@ class Policy(Protocol):
 
     def log_probs(self, prompts: Sequence[Prompt], responses: Sequence[Response]) -> Float[Tensor, " responses"]:
         """log pi(response | prompt) in nats, one prompt for each response, summed over its tokens at temperature 1."""
-        ...
-
-    def features(self, prompts: Sequence[Prompt], responses: Sequence[Response]) -> Float[Tensor, "responses features"]:
-        """What a small reward model may see of each response (see `boldly.hypotheses`)."""
-        ...
-
-    @property
-    def feature_weights(self) -> Float[Tensor, " features"]:
-        """How much each feature counts beside the others once all are standardised; only ratios matter."""
         ...
 
     def freeze(self, name: str) -> "Policy":

@@ -29,7 +29,7 @@ def place_of(device: str) -> torch.device:
     try:
         place = torch.device(device)
         torch.empty(1, device=place)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+    except (RuntimeError, AssertionError) as error:
         raise ConfigError(
             f"`device` is {device}, which can't be used here ({first_line(error)}): write `device: auto`."
         ) from error

@@ -1,5 +1,6 @@
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,8 +33,8 @@ ANN = Person(
 NEW = Person("Ben\u202e", 0, 0, None, None, None, None, None, 0, 1, 0, 0, "2026-11-20T11:00:00.000+00:00")
 
 
-def section(**books: object) -> Section:
-    made = people_section(RunData(Path("made-up"), CONFIG, "recipe: xpo", (), books=Books(**books)))  # type: ignore[arg-type]
+def section(**books: Any) -> Section:
+    made = people_section(RunData(Path("made-up"), CONFIG, "recipe: xpo", (), books=Books(**books)))
     assert made is not None
     return made
 

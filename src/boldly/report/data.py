@@ -32,6 +32,7 @@ from boldly.metrics import (
 )
 from boldly.metrics.annotators import Done
 from boldly.progress import Record
+from boldly.report.diagnosis import Finding, diagnose
 from boldly.types import ACCOUNTS, Account, Label, Provenance, preference_of
 
 CONFIG, METRICS, SAMPLES, RESULT = "config.yaml", "metrics.jsonl", "samples.jsonl", "result.json"
@@ -116,6 +117,18 @@ class RunData:
     def labels(self) -> int:
         """All that training had, bought or not."""
         return max([self.training.labels, *(record.labels for record in self.records)])
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What went wrong as far as its numbers tell, the most serious first."""
+        return diagnose(
+            self.records,
+            floor=self.floor,
+            left=self.left,
+            checks=self.books.checks,
+            config=self.config,
+            over=self.result is not None,
+        )
 
     @property
     def left(self) -> int:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from boldly.metrics import LEVEL, median_interval, target_of_gain
 from boldly.report.blocks import Figure, Figures, KeyFigure, Page, Section, Table
 from boldly.report.data import RunData
-from boldly.report.diagnosis import diagnose
 from boldly.report.diagnosis.finding import best, scored
 from boldly.report.grouping import Group, final, groups, pointwise
 from boldly.report.numbers import NONE, count, money, number, percent, span
@@ -252,14 +251,7 @@ def _runs_section(runs: Sequence[RunData]) -> Section:
     rows = []
     for run in runs:
         points = scored(run.records)
-        findings = diagnose(
-            run.records,
-            floor=run.floor,
-            left=run.left,
-            checks=run.books.checks,
-            config=run.config,
-            over=run.result is not None,
-        )
+        findings = run.findings
         rows.append(
             [
                 flat(run.name),

@@ -6,7 +6,6 @@ from boldly.report.blocks import Advice, Diagnosis, Page, Section
 from boldly.report.bought import rounds_section
 from boldly.report.checked import checks_section
 from boldly.report.data import RunData
-from boldly.report.diagnosis import diagnose
 from boldly.report.headline import headline, key_figures, standfirst
 from boldly.report.money import money_section
 from boldly.report.people import people_section
@@ -44,15 +43,7 @@ def single(run: RunData) -> Page:
 
 
 def diagnosis(run: RunData) -> Section:
-    findings = diagnose(
-        run.records,
-        floor=run.floor,
-        left=run.left,
-        checks=run.books.checks,
-        config=run.config,
-        over=run.result is not None,
-    )
-    advice = [Advice(finding, _settings(run, finding.settings)) for finding in findings]
+    advice = [Advice(finding, _settings(run, finding.settings)) for finding in run.findings]
     looked = (
         "Nothing found. Looked for: a policy stuck at the base model, one that went past its best, broken or cut "
         "answers, few different answers, one kind of answer only, a bonus that outweighs the labels, unsteady "
