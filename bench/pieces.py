@@ -165,8 +165,8 @@ def of_overlap(work: Work, turns: int) -> dict[str, list[float]]:
     taken: dict[str, list[float]] = {"plain": [], "piece": []}
     for _ in range(turns):
         for name, seconds in taken.items():
-            args = argparse.Namespace(engine="auto", replay=1, models=CACHE / "models")
-            loop = boldly_side.make_loop(args, work, Clock())
+            args = argparse.Namespace(engine="auto", replay=1, bfloat16=False)
+            loop = boldly_side.make_loop(args, work, make_model(work.size, CACHE / "models"), Clock())
             loop.schedule = Schedule(labels_per_round=work.batch, ahead=1)
             loop.buyer = Buyer(loop.ledger, loop.budget) if name == "piece" else None
             begin = time.perf_counter()

@@ -320,6 +320,30 @@ def looping_to_the_end():
     return loop
 
 
+def test_who_stops_listening_and_calls_again_buys_nothing_twice():
+    """Its labels are those that were not heard, and each query was sent once."""
+    released, sent = threading.Event(), []
+
+    def before(query):
+        sent.append(query.id)
+        if len(sent) > 1:
+            assert released.wait(SECONDS)
+
+    loop = beside()
+    queries = loop.ask()
+    with closing(loop.buyer):
+        listening = loop.buyer(Away(before), queries, [0])
+        first = next(listening)
+        listening.close()
+        again = loop.buyer(Away(before), queries, [0])
+        released.set()
+        rest = list(again)
+    assert len(queries) > 2
+    assert sent == [query.id for query in queries]
+    assert [first, *rest] == list(loop.ledger.labels())
+    assert (loop.ledger.spent().labels, loop.ledger.spent().surplus) == (len(queries), 0)
+
+
 @pytest.mark.parametrize("ahead", [0, 1])
 def test_of_a_round_that_was_not_begun_only_the_given_queries_are_bought_and_all_of_those_ahead(ahead):
     def bought(number):

@@ -78,7 +78,7 @@ class Buyer:
         if self._thread is None:
             self._thread = threading.Thread(target=self._buy, args=(self._orders,), daemon=True, name="buyer")
             self._thread.start()
-        return self._heard(self._begun.pop(rounds[0]))
+        return self._heard(self._begun[rounds[0]])
 
     def close(self) -> None:
         """Stop: nothing more is bought, and an attempt that is open is left to `Ledger.abandon`."""
@@ -93,6 +93,8 @@ class Buyer:
                 self._begun, self._orders, self._thread = {}, _Orders(), None
                 raise heard
             yield heard
+        # Only now, so that who stopped listening and calls again hears the rest of this order and buys none twice.
+        self._begun.pop(order.number, None)
 
     def _buy(self, orders: _Orders) -> None:
         with until(self._stop.is_set):

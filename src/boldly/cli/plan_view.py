@@ -47,6 +47,7 @@ def _memory(plan: Plan) -> str:
         "gradients": found.gradients,
         "micro-batch": found.micro_batch,
         "sampling": max(found.sampling, found.scoring),
+        **({"writing": found.writing} if found.writing else {}),
         **({"vLLM, beside what it needs to compute": found.engine} if found.engine else {}),
         **({"libraries": fit.beside} if fit.beside else {}),
     }
